@@ -19,6 +19,8 @@ function(hyprstream_room name)
   hyprstream_fuzzers(hs_${name})
 endfunction()
 
+add_custom_target(fuzzers COMMENT "The fuzz targets")
+
 # One libFuzzer program per *_fuzz.c of this folder, named after the file.
 function(hyprstream_fuzzers library)
   if(NOT HYPRSTREAM_FUZZ)
@@ -31,13 +33,17 @@ function(hyprstream_fuzzers library)
     target_link_libraries(${target} PRIVATE ${library})
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${target})
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   endforeach()
 endfunction()
 
-# Every tests/<folder>/test_<name>.c is one CTest program, labelled with its folder.
+add_custom_target(threads COMMENT "The tests that run under the thread sanitizer")
+
+# Every tests/<folder>/test_<name>.c is one CTest program, labelled with its folder. THREADS names those that
+# are also labelled `threads`: they hold all that two threads share, and run under the thread sanitizer.
 function(hyprstream_tests folder)
-  cmake_parse_arguments(TESTS "" "" "LINKS" ${ARGN})
+  cmake_parse_arguments(TESTS "" "" "LINKS;THREADS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/test_*.c)
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
@@ -46,5 +52,9 @@ function(hyprstream_tests folder)
     target_link_libraries(${target} PRIVATE ${TESTS_LINKS} hs_test_support)
     add_test(NAME ${folder}/${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${folder}/${name} PROPERTIES LABELS ${folder} TIMEOUT 300)
+    if(name IN_LIST TESTS_THREADS)
+      set_tests_properties(${folder}/${name} PROPERTIES LABELS "${folder};threads")
+      add_dependencies(threads ${target})
+    endif()
   endforeach()
 endfunction()
