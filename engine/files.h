@@ -1,0 +1,58 @@
+/* engine/files.h: a named set of byte sources, where a model's files come from.
+ *
+ * Today a folder; the engine never learns what else may stand behind it. Files are named by plain names
+ * ("config.json", "additional_chat_templates/tool_use.jinja"): no absolute path, no "..".
+ * Threads: a set belongs to the thread that uses it. A mapping is an immutable, counted value and may be
+ * shared and freed from any thread; it outlives the set it came from. */
+#ifndef ENGINE_FILES_H
+#define ENGINE_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+typedef struct engine_files engine_files;
+typedef struct engine_mapping engine_mapping;
+
+enum { ENGINE_FILES_COUNT_MAX = 20000, ENGINE_FILES_DEPTH_MAX = 2 };
+
+/* The files of a folder (and of its sub-folders, one level down), sorted by name. Errors: ERR_NOT_FOUND,
+ * ERR_FORMAT (no folder), ERR_IO, ERR_LIMIT (more than ENGINE_FILES_COUNT_MAX). */
+err engine_files_open_folder(const char *path, engine_files **out);
+void engine_files_free(engine_files *f); /* NULL is fine */
+
+/* Its name: the last part of the folder's real path. Where it is: the path as it was given. Borrowed from f.
+ */
+const char *engine_files_borrow_title(const engine_files *f);
+const char *engine_files_borrow_place(const engine_files *f);
+
+size_t engine_files_count(const engine_files *f);
+const char *engine_files_borrow_name(const engine_files *f, size_t i); /* i < count; borrowed from f */
+uint64_t engine_files_size(const engine_files *f, size_t i);           /* bytes, when the set was opened */
+bool engine_files_has(const engine_files *f, const char *name);
+
+/* A whole small file into *out (which must be empty). Errors: ERR_NOT_FOUND, ERR_LIMIT (larger than
+ * bytes_max), ERR_IO; each names the place. */
+err engine_files_read(engine_files *f, const char *name, size_t bytes_max, bytes *out);
+/* The same, but an absent file is no error: *out stays empty. */
+err engine_files_read_optional(engine_files *f, const char *name, size_t bytes_max, bytes *out);
+
+/* A large file mapped read-only. The caller's: engine_mapping_free. An empty file gives an empty view. */
+err engine_files_map(engine_files *f, const char *name, engine_mapping **out);
+
+/* What stands for the bytes of this file without reading them, as text appended to *out. Equal ids mean equal
+ * bytes. For a folder: device, inode, size and time of change of the file behind the name. */
+err engine_files_content_id(engine_files *f, const char *name, bytes *out);
+
+bytes_view engine_mapping_view(const engine_mapping *m); /* valid while the caller holds m */
+const char *
+engine_mapping_borrow_place(const engine_mapping *m);          /* "folder/model.safetensors", for messages */
+engine_mapping *engine_mapping_share(const engine_mapping *m); /* one more reference: engine_mapping_free */
+void engine_mapping_free(engine_mapping *m);                   /* NULL is fine */
+/* Bytes that a program made itself: freed (free()) with the last reference. */
+engine_mapping *engine_mapping_of_memory(void *data_taken, size_t size, const char *place);
+
+#endif
