@@ -15,6 +15,18 @@ err err_make(err_code code, const char *format, ...)
     return e;
 }
 
+/* Appends ": words", cut at the end of the sentence's room. */
+static void text_join(err *e, size_t used, const char *words)
+{
+    const char *const parts[] = {": ", words};
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        size_t size = MIN_OF(strlen(parts[i]), sizeof e->text - 1 - used);
+        memcpy(e->text + used, parts[i], size);
+        used += size;
+    }
+    e->text[used] = 0;
+}
+
 err err_note(err inner, const char *format, ...)
 {
     if (!inner.code) return inner;
@@ -24,7 +36,7 @@ err err_note(err inner, const char *format, ...)
     int written = vsnprintf(e.text, sizeof e.text, format, args);
     va_end(args);
     size_t used = written < 0 ? 0 : MIN_OF((size_t)written, sizeof e.text - 1);
-    snprintf(e.text + used, sizeof e.text - used, ": %s", inner.text);
+    text_join(&e, used, inner.text);
     return e;
 }
 
@@ -37,7 +49,7 @@ err err_errno(const char *format, ...)
     int written = vsnprintf(e.text, sizeof e.text, format, args);
     va_end(args);
     size_t used = written < 0 ? 0 : MIN_OF((size_t)written, sizeof e.text - 1);
-    snprintf(e.text + used, sizeof e.text - used, ": %s", strerror(reason));
+    text_join(&e, used, strerror(reason));
     return e;
 }
 

@@ -38,7 +38,7 @@ struct json_node {
 };
 
 /* Parse one value. *out lives in `a`. ERR_FORMAT says "line L, column C: expected ...";
- * ERR_LIMIT when nested deeper than depth_max. */
+ * ERR_LIMIT when nested deeper than depth_max (itself at most JSON_DEPTH_MAX; a scalar has depth 0). */
 err json_parse(bytes_view source, unsigned depth_max, arena *a, const json_node **out);
 
 /* for (const json_node *item = json_first(list); item; item = item->next) — NULL and scalars have none. */
@@ -48,7 +48,7 @@ size_t json_count(const json_node *node);
 /* Member of an object by key (the last one when it occurs twice, as Python does); NULL if absent,
  * or if `object` is NULL or no object. */
 const json_node *json_get(const json_node *object, const char *key);
-/* A key that occurs twice in this object (not deeper), or an empty view. O(n). */
+/* A key that occurs twice in this object (not deeper), or a view whose data is NULL. O(n log n). */
 bytes_view json_duplicate_key(const json_node *object, arena *scratch);
 
 bool json_is(const json_node *node, json_type type); /* false for NULL */
