@@ -43,7 +43,8 @@ bool tensor_door_is_open(void);
 /* libtorch's version, "2.11.0"; where it was found. Borrowed, valid for the process. */
 const char *tensor_library_version(void);
 const char *tensor_library_path(void);
-/* Threads of libtorch's CPU ops; 0 asks for one per core this process may use. */
+/* Threads of libtorch's CPU ops; 0 asks for one per core this process may use. A thread that has computed before
+ * keeps its number unless it sets it itself, so set it on the thread that computes. */
 void tensor_threads_set(int count);
 int tensor_threads(void);
 /* "cpu", "cuda:N" or "auto" (a usable GPU, else the CPU). ERR_DEVICE: named but absent or unusable, with the
@@ -77,7 +78,7 @@ void tensor_free(tensor *t);
 size_t tensor_type_bytes(tensor_type type);
 const char *tensor_type_name(tensor_type type); /* "bf16" */
 /* A CPU tensor over `data` (not copied). `release(owner)` is called when the last handle or view goes;
- * NULL: the memory outlives every handle. Unaligned data is copied. */
+ * NULL: the memory outlives every handle. Unaligned data is copied. After a failure it has been called too. */
 tensor *tensor_over(tensor_scope *scope, tensor_type type, const int64_t *shape, int rank, const void *data,
                     void (*release)(void *owner), void *owner);
 tensor *tensor_empty(tensor_scope *scope, tensor_type type, tensor_device device, const int64_t *shape, int rank);
@@ -171,6 +172,17 @@ tensor *tensor_attention(tensor_scope *s, const tensor *q, const tensor *k, cons
  * TENSOR_NORM_LLAMA round(y)*w, TENSOR_NORM_F32_WEIGHT round(y*w), TENSOR_NORM_GEMMA round(y*(1+w)). */
 typedef enum tensor_norm_kind { TENSOR_NORM_LLAMA, TENSOR_NORM_F32_WEIGHT, TENSOR_NORM_GEMMA } tensor_norm_kind;
 tensor *tensor_rms_norm(tensor_scope *s, const tensor *x, const tensor *weight, double eps, tensor_norm_kind kind);
+
+/* -- autograd: in a scope made with grad ---------------------------------------------------------------- */
+
+/* Make t (floating point, not computed from others) a leaf whose gradient is wanted. False: failed, kept in the scope. */
+bool tensor_requires_grad(tensor_scope *s, tensor *t);
+/* Add d loss / d leaf to the gradient of each leaf that `loss` (one element) was computed from; the graph is freed. */
+bool tensor_backward(tensor_scope *s, const tensor *loss);
+tensor *tensor_grad(tensor_scope *s, const tensor *t); /* a handle on the leaf's gradient; NULL (no failure): none yet */
+void tensor_grad_clear(tensor *t);
+
+/* -- threads -------------------------------------------------------------------------------------------- */
 
 /* Run body(context, i) for each i < count on libtorch's CPU threads; returns when all are done. For our own C
  * kernels, so that two thread pools never fight over the cores. */
