@@ -29,9 +29,11 @@ bool engine_tokenizer_is_special(const engine_tokenizer *t, int32_t id);
 /* Append the ids of `text`. add_special: what the post-processor adds (bos, ...). Special tokens written in
  * the text become themselves. Errors: ERR_LIMIT (text past 64 MiB, a regular expression past its limit). */
 err engine_tokenizer_encode(const engine_tokenizer *t, bytes_view text, bool add_special, engine_ids *out);
-/* The same, but inside the spans (byte ranges, sorted) no special token is recognised: text of other people. */
-err engine_tokenizer_encode_guarded(const engine_tokenizer *t, bytes_view text, const engine_text_span *guarded,
-                                    size_t guarded_count, bool add_special, engine_ids *out);
+/* The same, but inside the spans (byte ranges, sorted) no special token is recognised: text of other people.
+ */
+err engine_tokenizer_encode_guarded(const engine_tokenizer *t, bytes_view text,
+                                    const engine_text_span *guarded, size_t guarded_count, bool add_special,
+                                    engine_ids *out);
 
 /* Append the text of the ids, as the file's decoder gives it. Unknown ids are left out. */
 err engine_tokenizer_decode(const engine_tokenizer *t, const int32_t *ids, size_t count, bool skip_special,
@@ -50,6 +52,7 @@ void engine_detokenizer_free(engine_detokenizer *d);
 void engine_detokenizer_prime(engine_detokenizer *d, const int32_t *ids, size_t count);
 /* Append the text that is certain now; may append nothing. */
 void engine_detokenizer_push(engine_detokenizer *d, int32_t id, bytes *out);
-void engine_detokenizer_finish(engine_detokenizer *d, bytes *out); /* what was held back; broken bytes as U+FFFD */
+void engine_detokenizer_finish(engine_detokenizer *d,
+                               bytes *out); /* what was held back; broken bytes as U+FFFD */
 
 #endif

@@ -1,0 +1,63 @@
+/* base/settings.h: what the person has set.
+ *
+ * A table of known settings with type, default and help. The value is the first of: a flag given to this call
+ * (settings_override), $HYPRSTREAM_<NAME> (dots and dashes as '_'), the file `config` in git-config syntax
+ * under folders.config (read and written by libgit2), the default. HYPRSTREAM_MODELS_DIR is models.dir. An
+ * unknown key in the file is a warning, never an error. Threads: belongs to one thread. */
+#ifndef BASE_SETTINGS_H
+#define BASE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/env.h"
+#include "base/err.h"
+#include "base/folders.h"
+
+typedef struct settings settings;
+
+typedef enum setting_type {
+    SETTING_TEXT,
+    SETTING_PATH,
+    SETTING_INTEGER,
+    SETTING_NUMBER,
+    SETTING_BOOL,
+    SETTING_CHOICE
+} setting_type;
+
+typedef struct setting_row {
+    const char *name; /* "chat.temperature" */
+    setting_type type;
+    const char *fallback; /* as text; "" is "not set" */
+    const char *choices;  /* "auto f32 bf16", or NULL */
+    double min, max;      /* of a number */
+    const char *help;
+} setting_row;
+
+/* Ended by a row without a name. */
+extern const setting_row setting_rows[];
+
+/* A file that is not there is empty settings. ERR_FORMAT names file and line. `env` and `folders` are
+ * borrowed. */
+err settings_open(const folders *where, const env *e, settings **out);
+void settings_free(settings *s);
+const folders *settings_borrow_folders(const settings *s);
+
+/* Borrowed until the next change. The name must be a row's; a bad value anywhere is ERR_FORMAT from _check.
+ */
+const char *settings_text(const settings *s, const char *name);
+int64_t settings_integer(const settings *s, const char *name);
+double settings_number(const settings *s, const char *name);
+bool settings_bool(const settings *s, const char *name);
+/* "default", "file", "environment", "flag": where the value comes from. */
+const char *settings_source(const settings *s, const char *name);
+
+/* Checked against the row; ERR_USAGE says what was expected, ERR_NOT_FOUND (with the nearest name) for no
+ * such setting. */
+err settings_set(settings *s, const char *name, const char *value); /* into the file, atomically */
+err settings_unset(settings *s, const char *name);
+err settings_override(settings *s, const char *name, const char *value); /* for this process */
+const char *settings_borrow_path(const settings *s);                     /* of the file */
+
+#endif
