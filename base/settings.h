@@ -2,7 +2,8 @@
  *
  * A table of known settings with type, default and help. The value is the first of: a flag given to this call
  * (settings_override), $HYPRSTREAM_<NAME> (dots and dashes as '_'), the file `config` in git-config syntax
- * under folders.config (read and written by libgit2), the default. HYPRSTREAM_MODELS_DIR is models.dir. An
+ * under folders.config (read and written by libgit2), the default. git-config has no underscores in names, so
+ * the file says "top-p" for chat.top_p; functions take both. HYPRSTREAM_MODELS_DIR is models.dir. An
  * unknown key in the file is a warning, never an error. Threads: belongs to one thread. */
 #ifndef BASE_SETTINGS_H
 #define BASE_SETTINGS_H
@@ -44,8 +45,17 @@ err settings_open(const folders *where, const env *e, settings **out);
 void settings_free(settings *s);
 const folders *settings_borrow_folders(const settings *s);
 
-/* Borrowed until the next change. The name must be a row's; a bad value anywhere is ERR_FORMAT from _check.
- */
+/* The first value that its row refuses: ERR_FORMAT names the place it comes from. Until then it is read as the
+ * default. */
+err settings_check(const settings *s);
+/* One sentence for each unknown key of the file. Borrowed from s. */
+size_t settings_warning_count(const settings *s);
+const char *settings_borrow_warning(const settings *s, size_t i);
+/* The row of this name; ERR_NOT_FOUND with the nearest name. */
+err settings_find(const char *name, const setting_row **out);
+
+/* Borrowed until the next change. The name must be a row's. What is not set ("") is 0 as an integer and NaN as
+ * a number. */
 const char *settings_text(const settings *s, const char *name);
 int64_t settings_integer(const settings *s, const char *name);
 double settings_number(const settings *s, const char *name);
