@@ -1,0 +1,110 @@
+/* engine/kernels/kernels.h: the steps of a decoder for a few rows on a CPU, in plain C.
+ *
+ * libtorch is made for many rows; with one token per step it reads weights at a fraction of the memory's
+ * speed and pays for each small op. These kernels read bf16 or f32 weights and cache blocks in place, compute
+ * in f32, and round once where a value is stored. The arithmetic of a row never depends on the other rows of
+ * the call nor on the number of threads: the same row gives the same bits in any company.
+ * One source for all machines: *_body.h are written over "lanes" (lanes_avx512.h, lanes_avx2.h,
+ * lanes_plain.h), compiled once for each, and chosen at run time. Threads: pure functions of their arguments;
+ * they split their work with tensor_parallel_for. */
+#ifndef ENGINE_KERNELS_KERNELS_H
+#define ENGINE_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    KERNEL_ROWS_MAX = 8,        /* segments of up to this many rows are computed here, longer ones by libtorch */
+    KERNEL_HEAD_SIZE_MAX = 1024,
+    KERNEL_KEYS_BLOCK = 64,     /* keys that lie together: a block of the cache */
+};
+
+/* Elements of x, y, keys, ...: f32, or bf16 as uint16_t. */
+typedef enum kernel_type { KERNEL_F32, KERNEL_BF16 } kernel_type;
+
+typedef struct kernel_linear {
+    const void *weight; /* [out, in] of weight_type, aligned to an element */
+    kernel_type weight_type, x_type, y_type;
+    const void *bias;   /* [out] of y_type, or NULL */
+    size_t in, out, row_count;
+    const void *const *x; /* row_count rows [in] */
+    void *const *y;       /* row_count rows [out]; may not overlap x */
+} kernel_linear;
+
+/* y[r] = weight · x[r] + bias. Each weight is read once for all rows. */
+void kernel_linear_run(const kernel_linear *job);
+
+/* One query token of one sequence: which keys it sees and where they lie. */
+typedef struct kernel_query {
+    const void *q;             /* [head_count, head_size] */
+    void *out;                 /* the same */
+    const void *const *blocks; /* [kv_head_count][block_count][2]: keys, values of KERNEL_KEYS_BLOCK tokens,
+                                * [token, head_size]; block 0 holds token 0 */
+    size_t block_count;
+    size_t begin, end;         /* tokens it attends to; end > begin */
+} kernel_query;
+
+typedef struct kernel_attention {
+    kernel_type type;
+    size_t head_count, kv_head_count, head_size;
+    float scale, softcap; /* softcap 0: none */
+    const kernel_query *queries;
+    size_t query_count;
+} kernel_attention;
+
+/* softmax(softcap(scale · q·kᵀ)) · v for each query and head, all in f32 with a running maximum. */
+void kernel_attention_run(const kernel_attention *job);
+
+/* RMSNorm of row_count rows [size], x and y of one type, weight of the same: the three orders of rounding of
+ * tensor_norm_kind. y may be x. */
+typedef enum kernel_norm_kind { KERNEL_NORM_LLAMA, KERNEL_NORM_F32_WEIGHT, KERNEL_NORM_GEMMA } kernel_norm_kind;
+typedef struct kernel_norm {
+    kernel_type type;
+    kernel_norm_kind kind;
+    const void *x, *weight;
+    void *y;
+    size_t row_count, size;
+    float eps;
+} kernel_norm;
+void kernel_norm_run(const kernel_norm *job);
+
+/* Rotate the first 2 * half elements of each head ("rotate half"), in place.
+ * cos, sin [row_count, half] f32. x [row_count, head_count, head_size]. */
+typedef struct kernel_rope {
+    kernel_type type;
+    void *x;
+    const float *cos, *sin;
+    size_t row_count, head_count, head_size, half;
+} kernel_rope;
+void kernel_rope_run(const kernel_rope *job);
+
+/* y = round(act(gate)) * up, element by element. y may be gate. */
+typedef enum kernel_activation {
+    KERNEL_SILU, KERNEL_GELU, KERNEL_GELU_TANH, KERNEL_RELU
+} kernel_activation;
+typedef struct kernel_gate {
+    kernel_type type;
+    kernel_activation activation;
+    const void *gate, *up;
+    void *y;
+    size_t row_count, size; /* rows of `size`, each computed alike wherever it stands */
+} kernel_gate;
+void kernel_gate_run(const kernel_gate *job);
+
+/* x = cap * tanh(x / cap), f32, in place. */
+void kernel_softcap_run(float *x, size_t count, float cap);
+
+/* The sets this machine can run, best first; the first is used. Tests walk through all of them. */
+typedef struct kernel_set kernel_set;
+size_t kernel_sets_count(void);
+const char *kernel_set_name(size_t i); /* "avx512-bf16", "avx512", "avx2", "plain" */
+/* Use the i-th from now on. For tests and measurements; no other thread may be computing. */
+void kernel_set_use(size_t i);
+
+float kernel_from_bf16(uint16_t value);
+uint16_t kernel_to_bf16(float value); /* to nearest, ties to even; NaN stays NaN */
+float kernel_element(const void *p, size_t i, kernel_type type);
+void kernel_element_add(void *p, size_t i, float value, kernel_type type); /* p[i] += value, rounded once */
+
+#endif

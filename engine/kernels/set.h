@@ -1,0 +1,62 @@
+/* engine/kernels/set.h: what one set of kernels gives; only for this folder.
+ *
+ * Each function does a part of a job, and parts may run on different threads. */
+#ifndef ENGINE_KERNELS_SET_H
+#define ENGINE_KERNELS_SET_H
+
+#include "engine/kernels/kernels.h"
+
+enum {
+    KERNEL_PAD = 32,   /* packed rows are zero up to a multiple of this */
+    KERNEL_TILE = 4,   /* outputs, and rows, that are computed together */
+};
+
+/* kernel_linear with the rows of x laid out as the set wants them: f32, or bf16 pairs; `stride` elements. */
+typedef struct kernel_linear_packed {
+    const kernel_linear *job;
+    const void *x;
+    size_t stride;
+} kernel_linear_packed;
+
+typedef void kernel_linear_part(const kernel_linear_packed *packed, size_t out_begin, size_t out_end);
+
+struct kernel_set {
+    const char *name;
+    bool (*usable)(void);
+    kernel_linear_part *linear_f32;
+    kernel_linear_part *linear_bf16;       /* x packed as f32 */
+    kernel_linear_part *linear_bf16_pairs; /* x packed as bf16; NULL: there is none */
+    void (*attention)(const kernel_attention *job, const kernel_query *query, size_t kv_head);
+    void (*norm)(const kernel_norm *job, size_t row);
+    void (*rope)(const kernel_rope *job, size_t row);
+    void (*gate)(const kernel_gate *job, size_t row);
+    void (*softcap)(float *x, size_t count, float cap);
+};
+
+extern const kernel_set kernel_set_plain;
+#if defined(__x86_64__)
+extern const kernel_set kernel_set_avx2, kernel_set_avx512, kernel_set_avx512_bf16;
+kernel_linear_part kernel_linear_avx512_bf16;
+#endif
+
+const kernel_set *kernel_set_current(void);
+
+/* Sum of the products of one tile: values[row][output]. Writes them with the bias, rounded, to their places. */
+static inline void kernel_linear_store(const kernel_linear *job, size_t out, size_t out_count, size_t row,
+                                       size_t row_count, float values[KERNEL_TILE][KERNEL_TILE])
+{
+    for (size_t r = 0; r < row_count; r++) {
+        for (size_t o = 0; o < out_count; o++) {
+            float value = values[r][o];
+            if (job->y_type == KERNEL_F32) {
+                if (job->bias) value += ((const float *)job->bias)[out + o];
+                ((float *)job->y[row + r])[out + o] = value;
+            } else {
+                if (job->bias) value += kernel_from_bf16(((const uint16_t *)job->bias)[out + o]);
+                ((uint16_t *)job->y[row + r])[out + o] = kernel_to_bf16(value);
+            }
+        }
+    }
+}
+
+#endif
