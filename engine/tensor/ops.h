@@ -120,6 +120,7 @@
 
 #define SCOPE_OPS(OP)                                                                                        \
     OP(tensor_scope *, scope_new, (bool grad), (grad))                                                       \
+    OP(bool, scope_grad, (const tensor_scope *s), (s))                                                       \
     OP(bool, scope_failed, (const tensor_scope *s), (s))                                                     \
     OP(tensor *, fail, (tensor_scope * s, err why), (s, why))                                                \
     OP(size_t, scope_mark, (const tensor_scope *s), (s))                                                     \

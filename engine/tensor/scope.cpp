@@ -104,6 +104,8 @@ tensor_scope *tensor_scope_new(bool grad)
     return s;
 }
 
+bool tensor_scope_grad(const tensor_scope *s) { return s->grad; }
+
 void tensor_scope_release(tensor_scope *s, size_t mark)
 {
     while (s->owned.size() > mark) {

@@ -60,6 +60,7 @@ err tensor_device_describe(tensor_device device, tensor_device_info *out);
 /* -- scopes --------------------------------------------------------------------------------------- */
 
 tensor_scope *tensor_scope_new(bool grad);
+bool tensor_scope_grad(const tensor_scope *scope);
 /* Frees every temporary and the scope; gives the first failure of its ops, or none. NULL is fine. */
 err tensor_scope_close(tensor_scope *scope);
 bool tensor_scope_failed(const tensor_scope *scope);
