@@ -1,0 +1,86 @@
+/* engine/decoder_internal.h: what the files of the decoder share.
+ *
+ * Two ways through each part of a layer. `kernels`: on the CPU without grad, by engine/kernels, with results that
+ * do not depend on a row's company. Else by libtorch's ops, on any device, under grad or not. */
+#ifndef ENGINE_DECODER_INTERNAL_H
+#define ENGINE_DECODER_INTERNAL_H
+
+#include "engine/arch/modules.h"
+#include "engine/decoder.h"
+#include "engine/kernels/kernels.h"
+
+struct engine_decoder {
+    const engine_spec *spec;
+    tensor_device device;
+    tensor_type type;
+    size_t module_count;
+    tensor **weights, **biases; /* by module; NULL: there is none */
+    size_t *windows;            /* the different windows of the layers */
+    size_t window_count;
+};
+
+/* Rows that lie together and share a stack. */
+typedef struct engine_row_range {
+    size_t begin, count;
+    const engine_stack *stack;
+} engine_row_range;
+
+typedef struct engine_ranges {
+    const engine_row_range *list; /* in order, without gaps */
+    size_t count, row_count;
+    bool kernels;
+} engine_ranges;
+
+/* Keys that a segment's rows see when libtorch attends: tokens [first_key, end). */
+typedef struct engine_mask {
+    size_t first_key;
+    tensor *additive; /* [rows, keys], 0 or -inf, of the decoder's type; NULL: causal, rows == keys */
+} engine_mask;
+
+struct engine_rows {
+    const engine_decoder *d;
+    const engine_segment *segments;
+    size_t segment_count;
+    engine_row_range *list, *wanted_list;
+    engine_ranges all, wanted; /* of the rows of h, and of those that the head computes */
+    int32_t *wanted_rows;      /* [wanted.row_count] */
+    float *cos[ENGINE_SPEC_ROPES_MAX], *sin[ENGINE_SPEC_ROPES_MAX]; /* [rows, size / 2]; kernels */
+    tensor *cos_tensor[ENGINE_SPEC_ROPES_MAX], *sin_tensor[ENGINE_SPEC_ROPES_MAX]; /* [rows, 1, size / 2] */
+    engine_mask *masks; /* [segment_count][window_count] */
+};
+
+static inline kernel_type kernel_type_of(tensor_type type) { return type == TENSOR_F32 ? KERNEL_F32 : KERNEL_BF16; }
+
+/* Attends row by row over the blocks of its cache, not by libtorch. */
+static inline bool segment_is_short(const engine_rows *rows, const engine_segment *segment)
+{
+    return rows->all.kernels && segment->cache && segment->row_count <= KERNEL_ROWS_MAX &&
+           rows->d->spec->head_size <= KERNEL_HEAD_SIZE_MAX;
+}
+
+/* Row of a [rows, columns] tensor in host memory. */
+static inline char *row_at(void *data, size_t row, size_t columns, tensor_type type)
+{
+    return (char *)data + row * columns * tensor_type_bytes(type);
+}
+
+/* Groups of ranges: the end of the run of ranges from i on for which same(range i, range j) holds. */
+typedef bool engine_range_same(const engine_decoder *d, size_t module, const engine_row_range *a,
+                               const engine_row_range *b);
+size_t engine_ranges_run(const engine_decoder *d, size_t module, const engine_ranges *ranges, size_t i,
+                         engine_range_same *same);
+size_t engine_ranges_run_rows(const engine_ranges *ranges, size_t i, size_t end);
+
+/* x [rows, heads * size]: RMSNorm with a module's weight, over all of a row, or over each `size` of it. */
+tensor *engine_norm_run(const engine_decoder *d, tensor_scope *s, size_t module, tensor *x,
+                        const engine_ranges *ranges);
+/* q [rows, heads * head_size], k and v [rows, kv heads * head_size], rotated: what the rows attend to, as q. */
+tensor *engine_attention_run(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *q, tensor *k,
+                             tensor *v, const engine_rows *rows);
+/* Rotate x [rows, heads * head_size]. In place where the kernels do it, so x must be the caller's own. */
+tensor *engine_rotate(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *x, size_t head_count,
+                      const engine_rows *rows);
+/* The head without softcap. */
+tensor *engine_head_run(const engine_decoder *d, tensor_scope *s, tensor *h, const engine_rows *rows);
+
+#endif
