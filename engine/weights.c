@@ -340,8 +340,8 @@ static void complain(complaint *c, const char *name, const char *detail)
 static void complaint_print(const complaint *c, bytes *out)
 {
     if (!c->count) return;
-    bytes_printf(out, "%s%zu tensor%s %s: %s", out->size ? "; " : "", c->count, c->count > 1 ? "s" : "",
-                 c->what, bytes_text(&c->names));
+    bytes_printf(out, "%s%zu tensor%s %s: %s", out->size ? "; " : "", c->count,
+                 c->count > 1 ? "s are" : " is", c->what, bytes_text(&c->names));
     if (c->count > NAMES_SHOWN_MAX) bytes_printf(out, " and %zu more", c->count - NAMES_SHOWN_MAX);
 }
 
