@@ -75,10 +75,26 @@ typedef enum match_result { MATCH_NONE, MATCH_FOUND, MATCH_LIMIT } match_result;
 match_result tokenizer_regex_find(const tokenizer_regex *r, tokenizer_matcher *m, bytes_view text,
                                   size_t from, text_range *found);
 
+/* A pattern that we know by heart (tokenizer_scan.c). */
+typedef struct scan_rules scan_rules;
+typedef struct text_scanner {
+    const char *pattern;
+    /* The end of the match that begins at `at`, which is not the end of the text; `at` when there is none. */
+    size_t (*scan)(const scan_rules *rules, bytes_view text, size_t at);
+    struct scan_rules {
+        unsigned digit_count_max; /* of one match */
+        unsigned word;            /* kinds of characters that words are made of */
+        bool contractions;        /* belong to the word before them */
+    } rules;
+} text_scanner;
+const text_scanner *text_scanner_find(bytes_view pattern); /* NULL: not one of ours */
+const text_scanner *text_scanner_at(size_t index);         /* all of them, for tests; NULL past the last */
+
 /* {"String": ...} or {"Regex": ...} of the file. */
 typedef struct text_pattern {
     bytes_view literal;     /* used when there is no regex */
     tokenizer_regex *regex; /* owned */
+    const text_scanner *scanner; /* does what the regex would; or NULL */
 } text_pattern;
 err text_pattern_read(const json_node *node, arena *a, text_pattern *out);
 err text_pattern_of_regex(bytes_view regex, text_pattern *out);

@@ -16,7 +16,7 @@ void text_ranges_push(text_ranges *ranges, size_t begin, size_t end)
 
 err text_pattern_of_regex(bytes_view regex, text_pattern *out)
 {
-    text_pattern pattern = {0};
+    text_pattern pattern = {.scanner = text_scanner_find(regex)};
     err e = tokenizer_regex_compile(regex, &pattern.regex);
     if (!e.code) *out = pattern;
     return e;
@@ -50,9 +50,27 @@ static match_result literal_find(bytes_view literal, bytes_view text, size_t fro
     return MATCH_FOUND;
 }
 
+/* Scanners know no empty matches. */
+static match_result scanner_next(pattern_walk *walk, text_range *found)
+{
+    const text_scanner *scanner = walk->pattern->scanner;
+    for (size_t at = walk->at; at < walk->text.size;) {
+        size_t end = scanner->scan(&scanner->rules, walk->text, at);
+        if (end > at) {
+            *found = (text_range){(uint32_t)at, (uint32_t)end};
+            walk->at = end;
+            return MATCH_FOUND;
+        }
+        uint32_t code;
+        at += character_read(walk->text.data + at, &code);
+    }
+    return MATCH_NONE;
+}
+
 match_result pattern_walk_next(pattern_walk *walk, text_range *found)
 {
     const text_pattern *p = walk->pattern;
+    if (p->scanner) return scanner_next(walk, found);
     while (walk->at <= walk->text.size) {
         match_result result = p->regex ? tokenizer_regex_find(p->regex, walk->matcher, walk->text, walk->at, found)
                                        : literal_find(p->literal, walk->text, walk->at, found);
