@@ -15,6 +15,8 @@
 #include "base/arena.h"
 #include "base/file.h"
 
+#define POINTER_BEGIN "version https://git-lfs.github.com/spec/"
+
 typedef struct files_item {
     char *name;
     uint64_t size;
@@ -158,6 +160,12 @@ err engine_files_content_id(engine_files *f, const char *name, bytes *out)
                      (long long)info.st_ctim.tv_sec, (long)info.st_ctim.tv_nsec);
     free(path);
     return e;
+}
+
+bool engine_files_is_pointer(bytes_view content)
+{
+    size_t begin = sizeof POINTER_BEGIN - 1;
+    return content.size >= begin && memcmp(content.data, POINTER_BEGIN, begin) == 0;
 }
 
 /* ---- mappings ---- */

@@ -47,6 +47,9 @@ err engine_files_map(engine_files *f, const char *name, engine_mapping **out);
  * bytes. For a folder: device, inode, size and time of change of the file behind the name. */
 err engine_files_content_id(engine_files *f, const char *name, bytes *out);
 
+/* A Git LFS pointer stands where the content should be: it has not been fetched. */
+bool engine_files_is_pointer(bytes_view content);
+
 bytes_view engine_mapping_view(const engine_mapping *m); /* valid while the caller holds m */
 const char *
 engine_mapping_borrow_place(const engine_mapping *m);          /* "folder/model.safetensors", for messages */

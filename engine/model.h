@@ -34,7 +34,7 @@ void engine_models_free(engine_models *all); /* models that are still held stay 
 
 typedef struct engine_model_options {
     const char *device;    /* "auto" (also NULL), "cpu", "cuda:N" */
-    const char *dtype;     /* "auto" (also NULL), "f32", "bf16" */
+    const char *dtype;     /* "auto" (also NULL: f32 for weights stored so, else bf16), "f32", "bf16" */
     int threads;           /* of libtorch; 0: one per core this process may use */
     bool weights;          /* false: inspect only; there is no decoder then */
     engine_models *shared; /* NULL: never share */
@@ -85,6 +85,12 @@ typedef struct engine_generation_defaults {
 } engine_generation_defaults;
 const engine_generation_defaults *engine_model_borrow_generation_defaults(const engine_model *m);
 
+/* Render with the template of this name (NULL: "tool_use" when tools are given and there is one, else the
+ * default; an absent name gives the default), the model's special tokens filled in where `input` leaves them
+ * empty. The caller frees *out. ERR_UNSUPPORTED: the model has no template; the template's own errors
+ * otherwise. */
+err engine_model_render_chat(const engine_model *m, const char *name, const engine_chat_input *input,
+                             engine_chat_text *out);
 /* Render the conversation with the model's template (its bos, eos, ... texts filled in where `input` leaves
  * them empty) and tokenise it; text that came from message data gives no special tokens. The template has
  * written bos itself, so none is added. Appends to *out. ERR_UNSUPPORTED: the model has no template; the

@@ -8,8 +8,7 @@
 #include "base/arena.h"
 #include "engine/weights_index.h"
 
-#define SINGLE_FILE   "model.safetensors"
-#define POINTER_BEGIN "version https://git-lfs.github.com/spec/"
+#define SINGLE_FILE "model.safetensors"
 
 enum { NAMES_SHOWN_MAX = 4 };
 
@@ -105,8 +104,7 @@ static err shard_open(engine_files *files, const char *name, shard *out)
     if (e.code) return e;
     bytes_view view = engine_mapping_view(out->mapping);
     const char *place = engine_mapping_borrow_place(out->mapping);
-    size_t begin = sizeof POINTER_BEGIN - 1;
-    if (view.size >= begin && memcmp(view.data, POINTER_BEGIN, begin) == 0)
+    if (engine_files_is_pointer(view))
         return err_make(ERR_NOT_FOUND, "%s is a Git LFS pointer, the content itself has not been fetched",
                         place);
     return err_note(engine_safetensors_parse(view, &out->header), "%s", place);
