@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/macros.h"
+
 const ui_action ui_actions[] = {
     {"help", UI_ANYWHERE, "F1", "help", "Show all keys and commands"},
     {"palette", UI_ANYWHERE, "Ctrl-P", "palette", "Choose any action by its name"},
@@ -10,6 +12,11 @@ const ui_action ui_actions[] = {
     {"models", UI_ANYWHERE, "F2", "models", "Go to the models pane"},
     {"chat", UI_ANYWHERE, "F3", "chat", "Go to the chat pane"},
     {"log", UI_ANYWHERE, "F6", "log", "Go to the log pane"},
+    {"move-up", UI_ANYWHERE, "Up", NULL, "Go to the row above"},
+    {"move-down", UI_ANYWHERE, "Down", NULL, "Go to the row below"},
+    {"page-up", UI_ANYWHERE, "PageUp", NULL, "Scroll one page up"},
+    {"page-down", UI_ANYWHERE, "PageDown", NULL, "Scroll one page down"},
+    {"stop", UI_ANYWHERE, "Ctrl-C", "stop", "Stop the answer that is being written, or the load"},
     {"redraw", UI_ANYWHERE, "Ctrl-L", NULL, "Draw the whole screen again"},
     {"suspend", UI_ANYWHERE, "Ctrl-Z", NULL, "Put the workstation in the background of the shell"},
     {"quit", UI_ANYWHERE, "Ctrl-Q", "quit", "Leave the workstation"},
@@ -27,7 +34,6 @@ const ui_action ui_actions[] = {
     {"history-previous", UI_INPUT, "Up", NULL, "Bring back the message sent before"},
     {"history-next", UI_INPUT, "Down", NULL, "Go forward in the messages sent before"},
     {"leave-input", UI_INPUT, "Esc", "keys", "Leave the input, so that letters are keys of the conversation"},
-    {"stop", UI_ANYWHERE, "Ctrl-C", "stop", "Stop the answer that is being written"},
 
     {"write", UI_CHAT, "i", "write", "Go back to the input and write a message"},
     {"regenerate", UI_CHAT, "r", "regenerate", "Answer the last message again with a new seed"},
@@ -42,8 +48,6 @@ const ui_action ui_actions[] = {
     {"conversations", UI_CHAT, "o", "open", "Open a kept conversation"},
     {"scroll-up", UI_CHAT, "k", NULL, "Scroll one line up"},
     {"scroll-down", UI_CHAT, "j", NULL, "Scroll one line down"},
-    {"page-up", UI_ANYWHERE, "PageUp", NULL, "Scroll one page up"},
-    {"page-down", UI_ANYWHERE, "PageDown", NULL, "Scroll one page down"},
     {"scroll-top", UI_CHAT, "g", NULL, "Go to the beginning of the conversation"},
     {"scroll-end", UI_CHAT, "G", NULL, "Go to the end of the conversation"},
 
@@ -57,6 +61,21 @@ const ui_action ui_actions[] = {
     {"type-value", UI_SAMPLING, "Enter", "type", "Type the chosen value"},
     {"reset-sampling", UI_SAMPLING, "0", "reset", "Set all values back to the model's own"},
     {"close-sampling", UI_SAMPLING, "Esc", "back", "Close the sampling panel"},
+
+    {"toggle-adapter", UI_ADAPTERS, "Space", "on/off", "Turn the chosen adapter on or off"},
+    {"raise-scale", UI_ADAPTERS, "Right", "raise", "Raise the scale of the chosen adapter"},
+    {"lower-scale", UI_ADAPTERS, "Left", "lower", "Lower the scale of the chosen adapter"},
+    {"type-scale", UI_ADAPTERS, "Enter", "type", "Type the scale of the chosen adapter"},
+    {"close-adapters", UI_ADAPTERS, "Esc", "back", "Close the list of adapters"},
+
+    {"close-log", UI_LOG, "Esc", "back", "Go back to the chat"},
+    {"close-help", UI_HELP, "Esc", "back", "Close the help"},
+    {"run-chosen", UI_PALETTE, "Enter", "do it", "Do the chosen action"},
+    {"close-palette", UI_PALETTE, "Esc", "back", "Close the palette"},
+    {"accept", UI_PROMPT, "Enter", "accept", "Take what was typed"},
+    {"dismiss", UI_PROMPT, "Esc", "leave", "Leave it as it was"},
+    {"yes", UI_QUESTION, "y", "yes", "Do it"},
+    {"no", UI_QUESTION, "Esc", "no", "Leave it as it is"},
     {0},
 };
 
@@ -68,6 +87,11 @@ static const char *const place_names[UI_PLACE_COUNT] = {
     [UI_CONVERSATIONS] = "conversations",
     [UI_SAMPLING] = "sampling",
     [UI_LOG] = "log",
+    [UI_ADAPTERS] = "adapters",
+    [UI_HELP] = "help",
+    [UI_PALETTE] = "palette",
+    [UI_PROMPT] = "prompt",
+    [UI_QUESTION] = "question",
 };
 
 const char *ui_place_name(ui_place place) { return place_names[place]; }
@@ -86,10 +110,23 @@ static const ui_action *key_in_place(ui_place place, const char *key)
     return NULL;
 }
 
+bool ui_place_is_text(ui_place place)
+{
+    return place == UI_INPUT || place == UI_PALETTE || place == UI_PROMPT;
+}
+
+/* Second keys, where letters are not text. */
+static const struct {
+    const char *key, *as;
+} aliases[] = {{"?", "F1"}, {":", "Ctrl-P"}, {"k", "Up"}, {"j", "Down"}, {"q", "Esc"}, {" ", "Space"}};
+
 const ui_action *ui_action_for_key(ui_place place, const char *key)
 {
     const ui_action *found = key_in_place(place, key);
-    return found ? found : key_in_place(UI_ANYWHERE, key);
+    if (!found) found = key_in_place(UI_ANYWHERE, key);
+    for (size_t i = 0; !found && i < COUNT_OF(aliases) && !ui_place_is_text(place); i++)
+        if (strcmp(aliases[i].key, key) == 0) return ui_action_for_key(place, aliases[i].as);
+    return found;
 }
 
 cJSON *ui_actions_json(void)

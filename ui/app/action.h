@@ -18,6 +18,11 @@ typedef enum ui_place {
     UI_CONVERSATIONS, /* the list of kept conversations */
     UI_SAMPLING,      /* the sampling panel */
     UI_LOG,
+    UI_ADAPTERS, /* the list of adapters of the loaded model */
+    UI_HELP,
+    UI_PALETTE,  /* a line of text, and the actions that hold it */
+    UI_PROMPT,   /* one line of text: a filter, a value */
+    UI_QUESTION, /* yes or no */
     UI_PLACE_COUNT,
 } ui_place;
 
@@ -37,8 +42,11 @@ typedef struct ui_action {
 extern const ui_action ui_actions[];
 
 const ui_action *ui_action_find(const char *name);
-/* What this key does when `place` is focused; NULL: nothing. */
+/* What this key does when `place` is focused; NULL: nothing. Where letters are not text, "?" is help, ":" the
+ * palette, and j and k move as the arrows do. */
 const ui_action *ui_action_for_key(ui_place place, const char *key);
+/* The place has an editor, so that letters are text. */
+bool ui_place_is_text(ui_place place);
 /* Every row as {"name", "place", "key", "help"}; the caller's. */
 cJSON *ui_actions_json(void);
 

@@ -1,0 +1,292 @@
+#include "ui/app/app.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+
+#define MARK_MODEL "model" /* the one used last */
+
+/* -- saying ---------------------------------------------------------------------------------------------- */
+
+void ui_app_say(ui_app *app, log_level level, const char *format, ...)
+{
+    char text[UI_TOAST_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ui_toasts_add(&app->toasts, level, text, clock_seconds());
+    log_write(app->log, level, "%s", text);
+    app->version++;
+}
+
+void ui_app_say_err(ui_app *app, err e)
+{
+    if (e.code == ERR_CANCELLED)
+        ui_app_say(app, LOG_INFO, "%s", e.text);
+    else if (e.code)
+        ui_app_say(app, e.code == ERR_STATE ? LOG_WARNING : LOG_ERROR, "%s", e.text);
+}
+
+/* -- life ------------------------------------------------------------------------------------------------ */
+
+static void scan_models(ui_app *app)
+{
+    char *folder = file_expand_home(settings_text(app->settings, "models.dir"),
+                                    settings_borrow_folders(app->settings)->home);
+    ui_models_scan(folder, settings_text(app->settings, "run.dtype"), &app->models);
+    free(folder);
+    if (app->models.error.code) ui_app_say_err(app, app->models.error);
+}
+
+static const struct {
+    const char *setting;
+    ui_sampling_field field;
+} sampling_settings[] = {
+    {"chat.temperature", UI_SAMPLING_TEMPERATURE},
+    {"chat.top_p", UI_SAMPLING_TOP_P},
+    {"chat.top_k", UI_SAMPLING_TOP_K},
+    {"chat.min_p", UI_SAMPLING_MIN_P},
+    {"chat.max_tokens", UI_SAMPLING_TOKENS},
+    {"chat.seed", UI_SAMPLING_SEED},
+};
+
+static void read_sampling(ui_app *app)
+{
+    app->sampling = ui_sampling_neutral();
+    for (size_t i = 0; i < COUNT_OF(sampling_settings); i++) {
+        const char *name = sampling_settings[i].setting;
+        ui_sampling_field field = sampling_settings[i].field;
+        if (strcmp(settings_source(app->settings, name), "default") == 0) continue;
+        bool whole = ui_sampling_rows[field].whole;
+        app->sampling.value[field] =
+            whole ? (double)settings_integer(app->settings, name) : settings_number(app->settings, name);
+        app->sampling.set[field] = true;
+    }
+}
+
+static void open_first_model(ui_app *app)
+{
+    char *last = NULL;
+    if (app->store) ui_app_say_err(app, ui_chat_store_marked(app->store, MARK_MODEL, &last));
+    const ui_model_row *row = ui_models_first(&app->models, last);
+    free(last);
+    if (row) ui_app_load(app, row);
+    app->focus = row ? UI_INPUT : app->models.count ? UI_MODELS : UI_INPUT;
+}
+
+void ui_app_open(ui_app *app)
+{
+    app->input = ui_editor_new();
+    app->line = ui_editor_new();
+    app->palette = ui_menu_new();
+    app->filter = memory_text("");
+    app->draft = memory_text("");
+    app->thinking_open = strcmp(settings_text(app->settings, "ui.thinking"), "open") == 0;
+    read_sampling(app);
+    scan_models(app);
+    if (app->store) ui_app_say_err(app, ui_chat_store_load_last(app->store, &app->chat));
+    if (app->chat.count == 0)
+        ui_app_start_conversation(app);
+    else
+        ui_app_conversation_changed(app);
+    open_first_model(app);
+    app->version++;
+}
+
+void ui_app_start_conversation(ui_app *app)
+{
+    ui_chat_free(&app->chat);
+    ui_chat_set_system(&app->chat, bytes_view_of(settings_text(app->settings, "chat.system")));
+    ui_app_conversation_changed(app);
+}
+
+void ui_app_conversation_changed(ui_app *app)
+{
+    app->scroll = 0;
+    for (size_t i = 0; i < app->chat.count; i++)
+        if (strcmp(app->chat.messages[i].role, "user") == 0)
+            ui_editor_remember(app->input, bytes_borrow(&app->chat.messages[i].content));
+    app->version++;
+}
+
+void ui_app_save(ui_app *app)
+{
+    if (!app->store) return;
+    err e = ui_chat_store_save(app->store, &app->chat);
+    app->saved_at = clock_seconds();
+    if (e.code && !app->save_failed) ui_app_say_err(app, e);
+    app->save_failed = e.code != 0;
+}
+
+void ui_app_close(ui_app *app)
+{
+    ui_chat_stop(&app->chat, app->source);
+    ui_app_save(app);
+    ui_chat_free(&app->chat);
+    ui_models_free(&app->models);
+    ui_adapters_free(&app->adapters);
+    ui_conversation_list_free(&app->conversations);
+    ui_editor_free(app->input);
+    ui_editor_free(app->line);
+    ui_menu_free(app->palette);
+    bytes_free(&app->clipboard);
+    free(app->filter);
+    free(app->draft);
+    free(app->model_name);
+    free(app->model_path);
+    free(app->load_problem);
+}
+
+void ui_app_rescan(ui_app *app)
+{
+    ui_models_free(&app->models);
+    scan_models(app);
+    app->model_at = 0;
+    app->version++;
+}
+
+/* -- models ---------------------------------------------------------------------------------------------- */
+
+size_t ui_app_shown_count(const ui_app *app)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < app->models.count; i++)
+        if (strstr(app->models.rows[i].name, app->filter)) count++;
+    return count;
+}
+
+const ui_model_row *ui_app_shown_model(const ui_app *app, size_t i)
+{
+    for (size_t at = 0; at < app->models.count; at++)
+        if (strstr(app->models.rows[at].name, app->filter) && i-- == 0) return &app->models.rows[at];
+    return NULL;
+}
+
+static void set_text(char **text, const char *value)
+{
+    char *copy = value ? memory_text(value) : NULL;
+    free(*text);
+    *text = copy;
+}
+
+void ui_app_load(ui_app *app, const ui_model_row *row)
+{
+    err e = row->problem ? err_make(ERR_STATE, "%s: %s", row->name, row->problem)
+                         : app->loader->kind->load(app->loader, row->path);
+    if (e.code) {
+        ui_app_say_err(app, e);
+        return;
+    }
+    set_text(&app->model_name, row->name);
+    set_text(&app->model_path, row->path);
+    set_text(&app->load_problem, NULL);
+    app->load = UI_LOAD_GOING;
+    app->load_done = app->load_total = 0;
+    app->load_began = clock_seconds();
+    ui_adapters_free(&app->adapters);
+    app->adapter_at = 0;
+    log_write(app->log, LOG_INFO, "load %s", row->path);
+    app->version++;
+}
+
+static void load_done(ui_app *app, const ui_loaded_facts *facts)
+{
+    char took[32];
+    app->load = UI_LOAD_READY;
+    app->facts = *facts;
+    ui_sampling_follow(&app->sampling, &facts->defaults);
+    ui_adapters_scan(app->model_path, &app->adapters);
+    if (app->store) ui_app_say_err(app, ui_chat_store_mark(app->store, MARK_MODEL, app->model_name));
+    text_human_seconds(facts->load_seconds, took, sizeof took);
+    ui_app_say(app, LOG_INFO, "%s is loaded: %s, %s, in %s", app->model_name, facts->device, facts->type,
+               took);
+    if (!facts->has_template)
+        log_write(app->log, LOG_WARNING, "%s has no chat template: it writes on from plain text",
+                  app->model_name);
+}
+
+static void load_failed(ui_app *app, err e)
+{
+    app->load = UI_LOAD_NONE;
+    if (e.code == ERR_CANCELLED)
+        ui_app_say(app, LOG_INFO, "The load of %s was cancelled", app->model_name);
+    else {
+        set_text(&app->load_problem, e.text);
+        ui_app_say(app, LOG_ERROR, "%s", e.text);
+    }
+}
+
+void ui_app_apply_load(ui_app *app, const ui_load_news *news)
+{
+    switch (news->kind) {
+    case UI_LOAD_PROGRESS:
+        app->load_done = news->done;
+        app->load_total = news->total;
+        break;
+    case UI_LOAD_DONE: load_done(app, &news->facts); break;
+    case UI_LOAD_FAILED: load_failed(app, news->error); break;
+    case UI_LOAD_STACKED:
+        ui_app_say(app, LOG_INFO, "Answers now come from %s", app->source->kind->facts(app->source).name);
+        break;
+    case UI_LOAD_STACK_FAILED: ui_app_say_err(app, news->error); break;
+    }
+    app->version++;
+}
+
+/* -- news and time --------------------------------------------------------------------------------------- */
+
+static bool take_answers(ui_app *app)
+{
+    ui_news news;
+    bool any = false;
+    while (app->source->kind->take(app->source, &news)) {
+        if (ui_chat_apply(&app->chat, &news)) any = true;
+        if (news.kind == UI_NEWS_FAILED) ui_app_say_err(app, news.error);
+        if (any && !ui_chat_is_busy(&app->chat)) ui_app_save(app);
+        ui_news_free(&news);
+    }
+    return any;
+}
+
+bool ui_app_take_news(ui_app *app)
+{
+    ui_load_news load_news;
+    bool any = false;
+    while (app->loader->kind->take(app->loader, &load_news)) {
+        ui_app_apply_load(app, &load_news);
+        any = true;
+    }
+    if (take_answers(app)) any = true;
+    if (any) app->version++;
+    return any;
+}
+
+static bool needs_save(const ui_app *app)
+{
+    const ui_chat_message *last = ui_chat_last(&app->chat);
+    return app->store && ((last && last->changed) || app->chat.cut);
+}
+
+bool ui_app_tick(ui_app *app, double now)
+{
+    bool changed = ui_toasts_expire(&app->toasts, now);
+    if (needs_save(app) && (now - app->saved_at) * 1000 >= UI_SAVE_MS) ui_app_save(app);
+    if (ui_chat_is_busy(&app->chat) || app->load == UI_LOAD_GOING) changed = true; /* elapsed times move */
+    if (changed) app->version++;
+    return changed;
+}
+
+int ui_app_wait_ms(const ui_app *app, double now)
+{
+    double next = ui_toasts_next(&app->toasts, now);
+    if (needs_save(app) && (next < 0 || next > UI_SAVE_MS / 1000.0)) next = UI_SAVE_MS / 1000.0;
+    if ((ui_chat_is_busy(&app->chat) || app->load == UI_LOAD_GOING) && (next < 0 || next > 0.25)) next = 0.25;
+    return next < 0 ? -1 : (int)(next * 1000) + 1;
+}

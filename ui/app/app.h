@@ -1,0 +1,122 @@
+/* ui/app/app.h: the state of the workstation, and what its actions do to it.
+ *
+ * No terminal in here: keys come as actions by name (ui/app/action.h) and as text in the editors; news come
+ * from the loader and the source; the panes of ui/view draw what they find in this struct. What only a
+ * terminal can do is asked for by a flag (redraw, suspend, quit) or a text (clipboard).
+ * A test makes one with a source and a loader of its own. Nothing here waits.
+ * Threads: the UI thread. */
+#ifndef UI_APP_APP_H
+#define UI_APP_APP_H
+
+#include "base/log.h"
+#include "base/settings.h"
+#include "ui/app/action.h"
+#include "ui/app/chat.h"
+#include "ui/app/chat_store.h"
+#include "ui/app/loader.h"
+#include "ui/app/models.h"
+#include "ui/app/sampling.h"
+#include "ui/app/source.h"
+#include "ui/app/toasts.h"
+#include "ui/term/editor.h"
+#include "ui/term/menu.h"
+
+enum { UI_SAVE_MS = 200 }; /* an answer that is being written is saved at most this often */
+
+typedef enum ui_load_state { UI_LOAD_NONE, UI_LOAD_GOING, UI_LOAD_READY } ui_load_state;
+
+/* What the input is for. */
+typedef enum ui_input_use { UI_INPUT_MESSAGE, UI_INPUT_EDIT, UI_INPUT_SYSTEM } ui_input_use;
+
+/* What the one-line prompt is for. */
+typedef enum ui_prompt_use { UI_PROMPT_FILTER, UI_PROMPT_VALUE, UI_PROMPT_SCALE } ui_prompt_use;
+
+struct ui_app {
+    /* Borrowed; store may be NULL: conversations are not kept then. */
+    settings *settings;
+    log_book *log;
+    ui_source *source;
+    ui_loader *loader;
+    ui_chat_store *store;
+
+    /* The conversation. */
+    ui_chat chat;
+    double saved_at;  /* clock_seconds of the last save */
+    bool save_failed; /* said once, not every 200 ms */
+    bool thinking_open;
+    size_t scroll;                  /* lines up from the end; 0 follows the answer */
+    size_t scroll_max, scroll_page; /* told by whoever drew it last */
+    ui_editor *input;
+    ui_input_use input_use;
+    char *draft; /* what was in the input before it was used for something else */
+
+    /* Models. */
+    ui_model_list models;
+    char *filter;    /* "" : all */
+    size_t model_at; /* chosen row among the shown ones */
+    ui_load_state load;
+    char *model_name, *model_path; /* being loaded, or loaded */
+    uint64_t load_done, load_total;
+    double load_began;
+    ui_loaded_facts facts; /* READY */
+    char *load_problem;    /* why the last load failed; NULL */
+    ui_adapter_list adapters;
+    size_t adapter_at;
+
+    ui_sampling_values sampling;
+    size_t sampling_at;
+
+    ui_conversation_list conversations;
+    size_t conversation_at;
+
+    /* Where the person is. */
+    ui_place focus;
+    ui_place back;    /* where to go when an overlay closes */
+    bool inspecting;  /* the facts of the chosen model are shown */
+    ui_menu *palette; /* tags are rows of ui_actions */
+    ui_editor *line;  /* of the prompt */
+    ui_prompt_use prompt_use;
+    ui_place prompt_from;
+    size_t help_scroll, log_scroll;
+
+    ui_toasts toasts;
+
+    /* For the terminal. */
+    bool quit, redraw, suspend;
+    bytes clipboard;  /* not empty: to be put there */
+    unsigned version; /* goes up with every change: draw when it differs */
+};
+
+/* Reads settings, the models folder and the last conversation, and begins to load the first model
+ * (ui_models_first). Never fails for what a person can mend: it says so in a toast. */
+void ui_app_open(ui_app *app);
+void ui_app_close(ui_app *app); /* saves; frees what the app holds, not what it borrowed */
+
+/* Take all news of source and loader. True: something changed. */
+bool ui_app_take_news(ui_app *app);
+void ui_app_apply_load(ui_app *app, const ui_load_news *news);
+/* Time passes: toasts go, answers are saved. True: something changed. */
+bool ui_app_tick(ui_app *app, double now);
+/* Milliseconds until the next tick has something to do; -1: nothing before the next news or key. */
+int ui_app_wait_ms(const ui_app *app, double now);
+
+/* Do what an action says. False: this action is not possible in this state (a toast says why). The name must
+ * be one of ui_actions. */
+void ui_app_run(ui_app *app, const char *action);
+/* Whether a key would do anything now: the bottom line shows only these. */
+bool ui_app_can(const ui_app *app, const ui_action *action);
+
+void ui_app_say(ui_app *app, log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
+void ui_app_say_err(ui_app *app, err e); /* no error: nothing */
+
+/* The i-th model that the filter shows; NULL: past the last. */
+const ui_model_row *ui_app_shown_model(const ui_app *app, size_t i);
+size_t ui_app_shown_count(const ui_app *app);
+/* Begin to load this row. */
+void ui_app_load(ui_app *app, const ui_model_row *row);
+void ui_app_rescan(ui_app *app);               /* read the models folder again */
+void ui_app_start_conversation(ui_app *app);   /* an empty one, with the system prompt of the settings */
+void ui_app_conversation_changed(ui_app *app); /* another one was put into app->chat */
+void ui_app_save(ui_app *app);                 /* the conversation, now */
+
+#endif

@@ -1,0 +1,487 @@
+#include "ui/app/local_source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "engine/adapter.h"
+#include "engine/spec.h"
+#include "engine/text/reasoning.h"
+#include "engine/text/tokenizer.h"
+
+enum {
+    PROMPT_TAIL_IDS = 64, /* what the reasoning splitter looks at */
+    TYPE_TEXT_SIZE = 16,
+};
+
+/* One answer that is being written. */
+typedef struct answer {
+    engine_job_id job;
+    engine_reasoning *reasoning; /* NULL: plain continuation, all is content */
+    size_t prompt_tokens, answer_tokens;
+    struct answer *next;
+} answer;
+
+typedef struct source_item {
+    ui_news news;
+    struct source_item *next;
+} source_item;
+
+typedef struct load_item {
+    ui_load_news news;
+    struct load_item *next;
+} load_item;
+
+struct ui_local_source {
+    ui_source source;
+    ui_loader loader;
+    engine_worker *worker;
+    char *device, *dtype;
+    int threads;
+    engine_model *model; /* NULL: none */
+    engine_stack *stack; /* NULL: the base model */
+    engine_job_id load_job, stack_job;
+    char *name, *stack_words; /* "demo", "+01_brief@0.7" (of stack_job until it is done) */
+    bytes title;              /* name and stack, as shown */
+    size_t context_used;
+    answer *answers;
+    source_item *news, **news_end;
+    load_item *load_news, **load_news_end;
+};
+
+static ui_local_source *of_source(ui_source *s) { return (ui_local_source *)(void *)s; }
+
+static ui_local_source *of_loader(ui_loader *l)
+{
+    return (ui_local_source *)(void *)((char *)l - offsetof(ui_local_source, loader));
+}
+
+static void say(ui_local_source *l, const ui_news *news_given)
+{
+    source_item *item = memory_alloc(sizeof *item);
+    item->news = *news_given;
+    *l->news_end = item;
+    l->news_end = &item->next;
+}
+
+static void say_load(ui_local_source *l, const ui_load_news *news)
+{
+    load_item *item = memory_alloc(sizeof *item);
+    item->news = *news;
+    *l->load_news_end = item;
+    l->load_news_end = &item->next;
+}
+
+/* -- the prompt ------------------------------------------------------------------------------------------ */
+
+static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t'; }
+
+void ui_plain_prompt(const ui_message *messages, size_t count, bytes *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        bytes_view text = messages[i].content;
+        bool parted =
+            out->size == 0 || is_space(out->data[out->size - 1]) || text.size == 0 || is_space(text.data[0]);
+        if (strcmp(messages[i].role, "user") == 0 && !parted) bytes_append_byte(out, '\n');
+        bytes_append_view(out, text);
+    }
+}
+
+static json_node *add_member(arena *a, json_node *object, json_node *before, const char *key, bytes_view text)
+{
+    json_node *member = arena_new(a, json_node);
+    *member = (json_node){.type = JSON_STRING, .line = 1, .key = bytes_view_of(key), .text = text};
+    if (before)
+        before->next = member;
+    else
+        object->first = member;
+    object->count++;
+    return member;
+}
+
+/* The messages as the list that a template reads. */
+static const json_node *messages_as_json(arena *a, const ui_ask *ask)
+{
+    json_node *list = arena_new(a, json_node), *last = NULL;
+    *list = (json_node){.type = JSON_ARRAY, .line = 1};
+    for (size_t i = 0; i < ask->message_count; i++) {
+        const ui_message *m = &ask->messages[i];
+        json_node *object = arena_new(a, json_node);
+        *object = (json_node){.type = JSON_OBJECT, .line = 1};
+        json_node *member = add_member(a, object, NULL, "role", bytes_view_of(m->role));
+        member = add_member(a, object, member, "content", m->content.size ? m->content : VIEW(""));
+        if (m->reasoning.size) add_member(a, object, member, "reasoning_content", m->reasoning);
+        if (last)
+            last->next = object;
+        else
+            list->first = object;
+        last = object;
+        list->count++;
+    }
+    return list;
+}
+
+static err encode(const ui_local_source *l, const ui_ask *ask, bool has_template, engine_ids *ids)
+{
+    CLEANUP(arena_free) arena a = {0};
+    CLEANUP(bytes_free) bytes text = {0};
+    const engine_tokenizer *tokenizer = engine_model_borrow_tokenizer(l->model);
+
+    if (!tokenizer)
+        return err_make(ERR_UNSUPPORTED, "%s has no tokenizer.json, so it cannot read a message", l->name);
+    if (!has_template) {
+        ui_plain_prompt(ask->messages, ask->message_count, &text);
+        return engine_tokenizer_encode(tokenizer, bytes_borrow(&text), true, ids);
+    }
+    engine_chat_input input = {
+        .messages = messages_as_json(&a, ask),
+        .add_generation_prompt = !ask->continue_last,
+        .continue_final_message = ask->continue_last,
+        .now = clock_unix_seconds(),
+    };
+    return engine_model_encode_chat(l->model, &input, ids);
+}
+
+/* Whether the answer begins inside a thinking block is written at the end of the prompt. */
+static engine_reasoning *reasoning_after(const ui_local_source *l, const engine_ids *ids)
+{
+    CLEANUP(bytes_free) bytes tail = {0};
+    size_t count = MIN_OF(ids->count, (size_t)PROMPT_TAIL_IDS);
+    engine_tokenizer_decode(engine_model_borrow_tokenizer(l->model), ids->data + ids->count - count, count,
+                            false, &tail);
+    return engine_reasoning_new(bytes_borrow(&tail));
+}
+
+/* -- the source ------------------------------------------------------------------------------------------ */
+
+static err local_ask(ui_source *s, const ui_ask *ask, uint64_t *answer_id)
+{
+    ui_local_source *l = of_source(s);
+    engine_ids ids = {0};
+
+    if (!l->model) return err_make(ERR_STATE, "no model is loaded: choose one in the models pane (F2)");
+    bool has_template = engine_model_borrow_chat_template(l->model, NULL) != NULL;
+    err e = encode(l, ask, has_template, &ids);
+    size_t context_max = engine_model_borrow_spec(l->model)->context_max;
+    if (!e.code && ids.count == 0) e = err_make(ERR_USAGE, "the message has no tokens to answer");
+    if (!e.code && ids.count >= context_max)
+        e = err_make(
+            ERR_LIMIT,
+            "the conversation has %zu tokens and the model's context holds %zu: start a new conversation",
+            ids.count, context_max);
+    if (e.code) {
+        engine_ids_free(&ids);
+        return e;
+    }
+    answer *a = memory_alloc(sizeof *a);
+    a->reasoning = has_template ? reasoning_after(l, &ids) : NULL;
+    engine_request request = {
+        .model = l->model,
+        .stack = l->stack,
+        .ids = ids.data,
+        .id_count = ids.count,
+        .sampling = ask->sampling,
+        .token_count_max = ask->token_count_max ? ask->token_count_max : context_max,
+        .skip_special = !has_template,
+    };
+    a->job = engine_worker_generate(l->worker, &request);
+    a->next = l->answers;
+    l->answers = a;
+    *answer_id = a->job;
+    engine_ids_free(&ids);
+    return ERR_OK;
+}
+
+static void local_stop(ui_source *s, uint64_t id) { engine_worker_cancel(of_source(s)->worker, id); }
+
+static ui_source_facts local_facts(ui_source *s)
+{
+    const ui_local_source *l = of_source(s);
+    if (!l->model) return (ui_source_facts){0};
+    return (ui_source_facts){
+        .name = bytes_text(&l->title),
+        .context_max = engine_model_borrow_spec(l->model)->context_max,
+        .context_used = l->context_used,
+        .has_template = engine_model_borrow_chat_template(l->model, NULL) != NULL,
+    };
+}
+
+/* -- events of the worker -------------------------------------------------------------------------------- */
+
+static answer **find_answer(ui_local_source *l, engine_job_id job)
+{
+    answer **at = &l->answers;
+    while (*at && (*at)->job != job) at = &(*at)->next;
+    return at;
+}
+
+static void split_text(answer *a, bytes_view text, bool last, ui_news *news)
+{
+    if (!a->reasoning) {
+        bytes_append_view(&news->content, text);
+        return;
+    }
+    engine_reasoning_push(a->reasoning, text, &news->reasoning, &news->content);
+    if (last) engine_reasoning_finish(a->reasoning, &news->reasoning, &news->content);
+}
+
+static void apply_answer(ui_local_source *l, answer **at, const engine_event *event)
+{
+    answer *a = *at;
+    ui_news news = {.answer = a->job, .usage = event->usage, .reason = event->reason, .error = event->error};
+
+    switch (event->kind) {
+    case ENGINE_EVENT_STARTED:
+        news.kind = UI_NEWS_STARTED;
+        a->prompt_tokens = event->usage.prompt_tokens;
+        break;
+    case ENGINE_EVENT_TEXT: news.kind = UI_NEWS_TEXT; break;
+    case ENGINE_EVENT_FINISHED: news.kind = UI_NEWS_FINISHED; break;
+    case ENGINE_EVENT_FAILED: news.kind = UI_NEWS_FAILED; break;
+    default: return; /* progress of a prompt */
+    }
+    split_text(a, bytes_borrow(&event->text), event->last, &news);
+    a->answer_tokens += event->ids.count;
+    if (event->kind == ENGINE_EVENT_FINISHED) a->answer_tokens = event->usage.completion_tokens;
+    l->context_used = a->prompt_tokens + a->answer_tokens;
+    say(l, &news);
+    if (event->last) {
+        *at = a->next;
+        engine_reasoning_free(a->reasoning);
+        free(a);
+    }
+}
+
+static void set_title(ui_local_source *l)
+{
+    bytes_clear(&l->title);
+    bytes_append_text(&l->title, l->name ? l->name : "");
+    if (l->stack && l->stack_words) bytes_append_text(&l->title, l->stack_words);
+}
+
+static const char *type_name(tensor_type type)
+{
+    return type == TENSOR_F32 ? "f32" : type == TENSOR_BF16 ? "bf16" : type == TENSOR_F16 ? "f16" : "other";
+}
+
+static ui_loaded_facts facts_of(const engine_model *m)
+{
+    tensor_device device = engine_model_device(m);
+    ui_loaded_facts facts = {
+        .parameters = engine_model_parameters(m),
+        .bytes = engine_model_bytes(m),
+        .load_seconds = engine_model_load_seconds(m),
+        .has_template = engine_model_borrow_chat_template(m, NULL) != NULL,
+        .has_tokenizer = engine_model_borrow_tokenizer(m) != NULL,
+        .context_max = engine_model_borrow_spec(m)->context_max,
+        .defaults = *engine_model_borrow_generation_defaults(m),
+    };
+    if (device.cuda)
+        snprintf(facts.device, sizeof facts.device, "cuda:%d", device.index);
+    else
+        snprintf(facts.device, sizeof facts.device, "cpu");
+    snprintf(facts.type, sizeof facts.type, "%s", type_name(engine_model_type(m)));
+    return facts;
+}
+
+static void apply_load(ui_local_source *l, engine_event *event)
+{
+    ui_load_news news = {.kind = UI_LOAD_PROGRESS, .done = event->done, .total = event->total};
+
+    if (event->kind == ENGINE_EVENT_LOADED) {
+        l->model = event->model;
+        event->model = NULL;
+        l->context_used = 0;
+        free(l->name);
+        l->name = memory_text(engine_model_borrow_name(l->model));
+        set_title(l);
+        news.kind = UI_LOAD_DONE;
+        news.facts = facts_of(l->model);
+    } else if (event->kind == ENGINE_EVENT_FAILED) {
+        news.kind = UI_LOAD_FAILED;
+        news.error = event->error;
+    }
+    if (event->last) l->load_job = 0;
+    say_load(l, &news);
+}
+
+static void apply_stack(ui_local_source *l, engine_event *event)
+{
+    ui_load_news news = {.kind = UI_LOAD_STACKED};
+
+    if (event->kind == ENGINE_EVENT_STACKED) {
+        engine_worker_free_stack(l->worker, l->stack);
+        l->stack = event->stack;
+        event->stack = NULL;
+        set_title(l);
+    } else if (event->kind == ENGINE_EVENT_FAILED) {
+        news.kind = UI_LOAD_STACK_FAILED;
+        news.error = event->error;
+    } else {
+        return;
+    }
+    l->stack_job = 0;
+    say_load(l, &news);
+}
+
+static void pump(ui_local_source *l)
+{
+    engine_event event;
+    while (engine_worker_take(l->worker, &event)) {
+        answer **at = find_answer(l, event.job);
+        if (*at)
+            apply_answer(l, at, &event);
+        else if (event.job == l->load_job)
+            apply_load(l, &event);
+        else if (event.job == l->stack_job)
+            apply_stack(l, &event);
+        engine_event_free(l->worker, &event); /* a model or stack nobody wants any more goes back with it */
+    }
+}
+
+static bool local_take(ui_source *s, ui_news *out)
+{
+    ui_local_source *l = of_source(s);
+    pump(l);
+    source_item *item = l->news;
+    if (!item) return false;
+    *out = item->news;
+    l->news = item->next;
+    if (!l->news) l->news_end = &l->news;
+    free(item);
+    return true;
+}
+
+/* -- the loader ------------------------------------------------------------------------------------------ */
+
+static void give_back(ui_local_source *l)
+{
+    for (const answer *a = l->answers; a; a = a->next) engine_worker_cancel(l->worker, a->job);
+    if (l->stack_job) engine_worker_cancel(l->worker, l->stack_job);
+    l->stack_job = 0;
+    if (l->stack) engine_worker_free_stack(l->worker, l->stack);
+    if (l->model) engine_worker_forget(l->worker, l->model);
+    if (l->model) engine_worker_free_model(l->worker, l->model);
+    l->stack = NULL;
+    l->model = NULL;
+    l->context_used = 0;
+}
+
+static err local_load(ui_loader *loader, const char *folder)
+{
+    ui_local_source *l = of_loader(loader);
+    engine_files *files = NULL;
+    err e = engine_files_open_folder(folder, &files);
+    if (e.code) return e;
+    if (l->load_job) engine_worker_cancel(l->worker, l->load_job);
+    give_back(l);
+    engine_model_options options = {
+        .device = l->device, .dtype = l->dtype, .threads = l->threads, .weights = true};
+    l->load_job = engine_worker_load(l->worker, files, &options);
+    return ERR_OK;
+}
+
+static void local_cancel(ui_loader *loader)
+{
+    ui_local_source *l = of_loader(loader);
+    if (l->load_job) engine_worker_cancel(l->worker, l->load_job);
+}
+
+static void local_unload(ui_loader *loader)
+{
+    ui_local_source *l = of_loader(loader);
+    local_cancel(loader);
+    give_back(l);
+}
+
+static err local_stack(ui_loader *loader, const char *const *paths, const double *scales, size_t count)
+{
+    ui_local_source *l = of_loader(loader);
+    bytes words = {0};
+
+    if (!l->model) return err_make(ERR_STATE, "no model is loaded: load one first");
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(file_name(paths[i]));
+        const char *end = strstr(file_name(paths[i]), ".safetensors");
+        if (end) size = (size_t)(end - file_name(paths[i]));
+        bytes_printf(&words, "+%.*s", (int)size, file_name(paths[i]));
+        if (scales[i] != 1) bytes_printf(&words, "@%g", scales[i]);
+    }
+    free(l->stack_words);
+    l->stack_words = bytes_take(&words);
+    if (l->stack_job) engine_worker_cancel(l->worker, l->stack_job);
+    l->stack_job = engine_worker_stack(l->worker, l->model, paths, scales, count);
+    return ERR_OK;
+}
+
+static bool local_take_load(ui_loader *loader, ui_load_news *out)
+{
+    ui_local_source *l = of_loader(loader);
+    pump(l);
+    load_item *item = l->load_news;
+    if (!item) return false;
+    *out = item->news;
+    l->load_news = item->next;
+    if (!l->load_news) l->load_news_end = &l->load_news;
+    free(item);
+    return true;
+}
+
+/* -- life -------------------------------------------------------------------------------------------------
+ */
+
+static void local_free(ui_source *s) { ui_local_source_free(of_source(s)); }
+
+static const ui_source_kind source_kind = {local_ask, local_stop, local_take, local_facts, local_free};
+static const ui_loader_kind loader_kind = {local_load, local_cancel, local_unload, local_stack,
+                                           local_take_load};
+
+err ui_local_source_new(const ui_local_options *options, ui_local_source **out)
+{
+    engine_worker *worker = NULL;
+    err e = engine_worker_new(&(engine_worker_options){0}, &worker);
+    if (e.code) return e;
+    ui_local_source *l = memory_alloc(sizeof *l);
+    l->source.kind = &source_kind;
+    l->loader.kind = &loader_kind;
+    l->worker = worker;
+    l->device = memory_text(options->device ? options->device : "auto");
+    l->dtype = memory_text(options->dtype ? options->dtype : "auto");
+    l->threads = options->threads;
+    l->news_end = &l->news;
+    l->load_news_end = &l->load_news;
+    *out = l;
+    return ERR_OK;
+}
+
+void ui_local_source_free(ui_local_source *l)
+{
+    ui_news news;
+    ui_load_news load_news;
+    if (!l) return;
+    if (l->load_job) engine_worker_cancel(l->worker, l->load_job);
+    give_back(l);
+    while (local_take(&l->source, &news)) ui_news_free(&news);
+    while (local_take_load(&l->loader, &load_news)) {}
+    if (l->model) engine_worker_free_model(l->worker, l->model); /* a load that ended just now */
+    engine_worker_free(l->worker);
+    while (l->answers) {
+        answer *a = l->answers;
+        l->answers = a->next;
+        engine_reasoning_free(a->reasoning);
+        free(a);
+    }
+    bytes_free(&l->title);
+    free(l->name);
+    free(l->stack_words);
+    free(l->device);
+    free(l->dtype);
+    free(l);
+}
+
+ui_source *ui_local_source_as_source(ui_local_source *l) { return &l->source; }
+ui_loader *ui_local_source_as_loader(ui_local_source *l) { return &l->loader; }
+int ui_local_source_fd(const ui_local_source *l) { return engine_worker_fd(l->worker); }

@@ -1,0 +1,32 @@
+/* ui/app/local_source.h: the engine worker of this process, as a source of answers and a loader of models.
+ *
+ * Holds one model and one stack at a time. The worker's thread opens libtorch, loads and computes; the
+ * functions here post and take, and render and tokenise the conversation, which is short work.
+ * A model without a chat template writes on from the plain text of the conversation.
+ * Threads: the UI thread. */
+#ifndef UI_APP_LOCAL_SOURCE_H
+#define UI_APP_LOCAL_SOURCE_H
+
+#include "ui/app/loader.h"
+#include "ui/app/source.h"
+
+typedef struct ui_local_source ui_local_source;
+
+typedef struct ui_local_options {
+    const char *device, *dtype; /* as engine_model_options; copied */
+    int threads;
+} ui_local_options;
+
+err ui_local_source_new(const ui_local_options *options, ui_local_source **out);
+/* Cancels everything and joins the worker. NULL is fine. */
+void ui_local_source_free(ui_local_source *l);
+
+ui_source *ui_local_source_as_source(ui_local_source *l); /* borrowed; its free frees all */
+ui_loader *ui_local_source_as_loader(ui_local_source *l); /* borrowed */
+int ui_local_source_fd(const ui_local_source *l);         /* readable while news waits in the worker */
+
+/* The text that a model without a template is given: the words of all messages, one after the other; a
+ * person's message begins a new line unless white space already parts it. Appended to *out. */
+void ui_plain_prompt(const ui_message *messages, size_t count, bytes *out);
+
+#endif
