@@ -8,19 +8,31 @@
 
 enum { TEXT_NEAREST_DISTANCE_MAX = 2, TEXT_NEAREST_BYTES_MAX = 64 };
 
-void text_human_size(uint64_t bytes_count, char *out, size_t out_size)
+/* At most three digits and the unit that fits. */
+static void human_number(double value, const char *const *units, size_t unit_count, char *out,
+                         size_t out_size)
 {
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-    double value = (double)bytes_count;
     size_t unit = 0;
 
     /* 999.5 of a unit would be printed as 1000: it is 1.0 of the next. */
-    while (unit + 1 < COUNT_OF(units) && value >= 999.5) {
+    while (unit + 1 < unit_count && value >= 999.5) {
         value /= 1000;
         unit++;
     }
     int decimals = unit > 0 && value < 9.95 ? 1 : 0;
-    snprintf(out, out_size, "%.*f %s", decimals, value, units[unit]);
+    snprintf(out, out_size, "%.*f%s", decimals, value, units[unit]);
+}
+
+void text_human_size(uint64_t bytes_count, char *out, size_t out_size)
+{
+    static const char *const units[] = {" B", " kB", " MB", " GB", " TB", " PB", " EB"};
+    human_number((double)bytes_count, units, COUNT_OF(units), out, out_size);
+}
+
+void text_human_count(uint64_t count, char *out, size_t out_size)
+{
+    static const char *const units[] = {"", " k", " M", " B", " T"};
+    human_number((double)count, units, COUNT_OF(units), out, out_size);
 }
 
 void text_human_seconds(double seconds, char *out, size_t out_size)

@@ -30,6 +30,17 @@ TEST(a_size_is_told_in_three_digits_at_most)
     check_size(UINT64_MAX, "18 EB");
 }
 
+TEST(a_count_is_told_in_three_digits_at_most)
+{
+    char out[32];
+    text_human_count(64, out, sizeof out);
+    check_text(out, "64");
+    text_human_count(260032, out, sizeof out);
+    check_text(out, "260 k");
+    text_human_count(8030261248, out, sizeof out);
+    check_text(out, "8.0 B");
+}
+
 TEST(seconds_are_told_as_people_say_them)
 {
     check_seconds(0, "0.0 s");
@@ -73,6 +84,6 @@ TEST(a_text_starts_with_its_beginning)
     check_true(!text_starts_with(".", "./"));
 }
 
-TESTS(RUN(a_size_is_told_in_three_digits_at_most), RUN(seconds_are_told_as_people_say_them),
-      RUN(broken_bytes_and_nul_become_the_replacement_character),
+TESTS(RUN(a_size_is_told_in_three_digits_at_most), RUN(a_count_is_told_in_three_digits_at_most),
+      RUN(seconds_are_told_as_people_say_them), RUN(broken_bytes_and_nul_become_the_replacement_character),
       RUN(the_nearest_name_is_two_slips_away_at_most), RUN(a_text_starts_with_its_beginning))

@@ -1,6 +1,5 @@
 #include "ui/cmd/adapters.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,59 +7,39 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/settings.h"
-#include "base/text.h"
+#include "ui/app/models.h"
 
-static const char weights_ending[] = ".safetensors";
-
-/* Bytes of a file's name that are the adapter's name; 0: it is none. */
-static size_t name_size(const char *folder, const char *file)
+/* "01_brief" is also called brief. */
+static bool is_called(const char *name, const char *word)
 {
-    size_t size = strlen(file), ending = sizeof weights_ending - 1;
-    if (size > ending && strcmp(file + size - ending, weights_ending) == 0) return size - ending;
-    CLEANUP(bytes_free) bytes path = {.data = file_join(folder, file)};
-    return file_is_folder(path.data) ? size : 0;
+    size_t digits = strspn(name, "0123456789");
+    return digits > 0 && name[digits] == '_' && strcmp(name + digits + 1, word) == 0;
 }
 
-/* "01_brief" is 01_brief and brief. */
-static bool name_fits(const char *file, size_t size, const char *word, bool *exactly)
+static err name_find(const char *model_path, const char *word, char **path)
 {
-    *exactly = strlen(word) == size && memcmp(file, word, size) == 0;
-    if (*exactly) return true;
-    size_t digits = strspn(file, "0123456789");
-    if (!digits || file[digits] != '_') return false;
-    size_t rest = size - digits - 1;
-    return digits + 1 < size && strlen(word) == rest && memcmp(file + digits + 1, word, rest) == 0;
-}
+    CLEANUP(ui_adapters_free) ui_adapter_list all = {0};
+    CLEANUP(bytes_free) bytes names = {0};
+    const ui_adapter_row *exact = NULL, *called = NULL;
+    size_t called_count = 0;
 
-static err name_find(const char *folder, const char *word, char **path)
-{
-    CLEANUP(file_list_free) file_list files = {0};
-    CLEANUP(bytes_free) bytes all = {0};
-    const char *found = NULL;
-    size_t fitting = 0;
-
-    err e = file_exists(folder) ? file_list_folder(folder, &files) : ERR_OK;
-    if (e.code) return e;
-    for (size_t i = 0; i < files.count; i++) {
-        size_t size = name_size(folder, files.names[i]);
-        bool exactly = false;
-        if (!size) continue;
-        bytes_printf(&all, "%s%.*s", all.size ? ", " : "", (int)size, files.names[i]);
-        if (!name_fits(files.names[i], size, word, &exactly)) continue;
-        found = files.names[i];
-        fitting++;
-        if (!exactly) continue;
-        fitting = 1;
-        break;
+    ui_adapters_scan(model_path, &all);
+    for (size_t i = 0; i < all.count; i++) {
+        const ui_adapter_row *row = &all.rows[i];
+        bytes_printf(&names, "%s%s", names.size ? ", " : "", row->name);
+        if (strcmp(row->name, word) == 0) exact = row;
+        if (!is_called(row->name, word)) continue;
+        called = row;
+        called_count++;
     }
-    if (fitting == 1) {
-        *path = file_join(folder, found);
-        return ERR_OK;
+    if (!exact && called_count > 1)
+        return err_make(ERR_USAGE, "adapter %s is more than one of %s", word, bytes_text(&names));
+    if (!exact && !called) {
+        return err_make(ERR_NOT_FOUND, "there is no adapter %s; %s has %s", word, model_path,
+                        all.count ? bytes_text(&names) : "none");
     }
-    if (fitting > 1)
-        return err_make(ERR_USAGE, "adapter %s fits more than one of %s", word, bytes_text(&all));
-    if (!all.size) return err_make(ERR_NOT_FOUND, "there is no adapter %s: %s has none", word, folder);
-    return err_make(ERR_NOT_FOUND, "there is no adapter %s: %s has %s", word, folder, bytes_text(&all));
+    *path = memory_text(exact ? exact->path : called->path);
+    return ERR_OK;
 }
 
 /* Cuts "@SCALE" off the end of a word, when what follows the last '@' is a number. */
@@ -77,27 +56,26 @@ static err scale_take(char *word, double *scale)
     return ERR_OK;
 }
 
-static err one_choose(ui_cli *cli, const char *given, const char *adapters, char **path, double *scale)
+static err one_choose(ui_cli *cli, const char *given, const char *model_path, char **path, double *scale)
 {
     CLEANUP(bytes_free) bytes word = {.data = memory_text(given)};
 
     err e = scale_take(word.data, scale);
     if (e.code) return e;
     if (!*word.data) return err_make(ERR_USAGE, "option --adapter is '%s': expected a name or a path", given);
-    if (!strchr(word.data, '/') && word.data[0] != '~') return name_find(adapters, word.data, path);
+    if (!strchr(word.data, '/') && word.data[0] != '~') return name_find(model_path, word.data, path);
     *path = file_expand_home(word.data, settings_borrow_folders(cli->settings)->home);
     return file_exists(*path) ? ERR_OK : err_make(ERR_NOT_FOUND, "there is no adapter %s", *path);
 }
 
 err ui_adapters_choose(ui_cli *cli, const ui_arguments *a, const char *model_path, ui_adapter_choice *out)
 {
-    CLEANUP(bytes_free) bytes adapters = {.data = file_join(model_path, "adapters")};
     const char *given;
 
     for (size_t i = 0; (given = ui_arguments_each(a, "adapter", i)); i++) {
         if (i == ENGINE_STACK_COUNT_MAX)
             return err_make(ERR_USAGE, "more than %d adapters", ENGINE_STACK_COUNT_MAX);
-        err e = one_choose(cli, given, adapters.data, &out->paths[i], &out->scales[i]);
+        err e = one_choose(cli, given, model_path, &out->paths[i], &out->scales[i]);
         out->count = i + 1;
         if (e.code) return e;
     }

@@ -9,6 +9,7 @@
 #include "base/settings.h"
 #include "base/text.h"
 #include "engine/tensor/tensor.h"
+#include "ui/app/models.h"
 #include "ui/cmd/arguments.h"
 #include "ui/cmd/commands.h"
 #include "ui/cmd/json_out.h"
@@ -170,33 +171,20 @@ static void folder_look(findings *all, const char *name, const char *path)
                      nearest.data);
 }
 
-static size_t models_count(const char *folder)
-{
-    CLEANUP(file_list_free) file_list names = {0};
-    size_t count = 0;
-
-    if (file_list_folder(folder, &names).code) return 0;
-    for (size_t i = 0; i < names.count; i++) {
-        CLEANUP(bytes_free) bytes path = {.data = file_join(folder, names.names[i])};
-        CLEANUP(bytes_free) bytes config = {.data = file_join(path.data, "config.json")};
-        count += file_exists(config.data);
-    }
-    return count;
-}
-
 static void folders_look(findings *all, const settings *s)
 {
     const folders *where = settings_borrow_folders(s);
     const char *models = settings_text(s, "models.dir");
+    CLEANUP(ui_models_free) ui_model_list list = {0};
 
     folder_look(all, "settings", where->config);
     folder_look(all, "state", where->state);
     folder_look(all, "cache", where->cache);
     folder_look(all, "models folder", models);
     finding *f = add(all, "models");
-    size_t count = models_count(models);
-    f->good = count > 0;
-    bytes_printf(&f->value, "%zu", count);
+    ui_models_scan(models, settings_text(s, "run.dtype"), &list);
+    f->good = list.count > 0;
+    bytes_printf(&f->value, "%zu", list.count);
     if (!f->good)
         bytes_printf(
             &f->help,

@@ -94,14 +94,15 @@ static void print_text(const engine_model *model, const needs *n, FILE *out)
 {
     const engine_spec *spec = engine_model_borrow_spec(model);
     const engine_weights *weights = engine_model_borrow_weights(model);
-    char note[64];
+    char note[64], count[32];
 
+    text_human_count(engine_model_parameters(model), count, sizeof count);
     fprintf(out, "%-14s %s\n", "model", engine_model_borrow_name(model));
     fprintf(out, "%-14s %s\n", "path", engine_model_borrow_place(model));
     fprintf(out, "%-14s %s (%s)\n", "architecture", spec->model_type,
             spec->architecture[0] ? spec->architecture : "not named");
-    fprintf(out, "%-14s %.1f million, stored as %s\n", "parameters",
-            (double)engine_model_parameters(model) / 1e6,
+    fprintf(out, "%-14s %s (%llu), stored as %s\n", "parameters", count,
+            (unsigned long long)engine_model_parameters(model),
             engine_dtype_name(engine_weights_main_type(weights)));
     fprintf(out, "%-14s %zu layers, hidden %zu, inner %zu, %zu heads (%zu for keys and values) of %zu\n",
             "shape", spec->layer_count, spec->hidden, spec->inner, spec->head_count, spec->kv_head_count,

@@ -6,11 +6,7 @@
 
 #include "base/bytes.h"
 
-/* As it is when `out` is no terminal. On one, control characters but newline and tab are written in caret
- * notation
- * (^[), C1 controls and overrides of the writing direction as <U+202E>, broken UTF-8 as U+FFFD. */
+/* On a terminal made safe (ui/term/sanitise.h), else byte for byte. */
 void ui_show_text(FILE *out, bytes_view text);
-/* What a terminal would be given, appended. */
-void ui_show_append(bytes *out, bytes_view text);
 
 #endif
