@@ -388,27 +388,3 @@ err engine_weights_check(const engine_weights *w, const engine_weight_want *want
     bytes_free(&typed.names);
     return code ? err_make(code, "%s", bytes_text(&all)) : ERR_OK;
 }
-
-static int want_compare(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-err engine_weights_check_unexpected(const engine_weights *w, const engine_weight_want *wants,
-                                    size_t want_count, bool (*ignored)(const char *name))
-{
-    const char **sorted = memory_alloc((want_count + 1) * sizeof *sorted);
-    for (size_t i = 0; i < want_count; i++) sorted[i] = wants[i].name;
-    qsort(sorted, want_count, sizeof *sorted, want_compare);
-    complaint unexpected = {.what = "unexpected"};
-    for (size_t i = 0; i < w->count; i++) {
-        const char *name = w->rows[i].weight.name;
-        if (bsearch(&name, sorted, want_count, sizeof *sorted, want_compare)) continue;
-        if (!ignored || !ignored(name)) complain(&unexpected, name, "");
-    }
-    CLEANUP(bytes_free) bytes all = {0};
-    complaint_print(&unexpected, &all);
-    free(sorted);
-    bytes_free(&unexpected.names);
-    return all.size ? err_make(ERR_FORMAT, "%s", bytes_text(&all)) : ERR_OK;
-}

@@ -69,9 +69,5 @@ typedef struct engine_weight_want {
 /* ERR_FORMAT: "2 tensors are missing: a, b; c is [3, 4], expected [4, 3]; ..." (the first few of each, then
  * how many more), ERR_UNSUPPORTED when a wanted tensor has a type that no weight may have. */
 err engine_weights_check(const engine_weights *w, const engine_weight_want *wants, size_t want_count);
-/* Names of the file that no want asks for, and for which ignored(name) is false (NULL: never): the same kind
- * of sentence. */
-err engine_weights_check_unexpected(const engine_weights *w, const engine_weight_want *wants,
-                                    size_t want_count, bool (*ignored)(const char *name));
 
 #endif

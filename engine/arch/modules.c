@@ -66,12 +66,6 @@ bool engine_module_is_linear(engine_module_kind kind)
     return kind == ENGINE_MODULE_HEAD || (kind >= ENGINE_MODULE_Q && kind <= ENGINE_MODULE_DOWN);
 }
 
-bool engine_module_is_norm(engine_module_kind kind)
-{
-    return kind == ENGINE_MODULE_FINAL_NORM ||
-           (kind >= ENGINE_MODULE_INPUT_NORM && kind <= ENGINE_MODULE_K_NORM);
-}
-
 typedef struct module_size {
     bool present, bias;
     size_t out, in; /* in 0: rank 1 */

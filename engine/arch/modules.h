@@ -53,7 +53,6 @@ size_t engine_module_layer_of(size_t module); /* 0 for the globals */
 
 /* Linear layers (the head is one) have weights [out, in] and may have a bias and LoRA. */
 bool engine_module_is_linear(engine_module_kind kind);
-bool engine_module_is_norm(engine_module_kind kind);
 
 /* The wanted shape of its weight: rank 2 [out, in] (embedding and head [vocab, hidden]), rank 1 for a norm,
  * rank 0: this model has no such module. *has_bias: it has a bias [out]. */

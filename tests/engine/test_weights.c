@@ -230,19 +230,6 @@ TEST(one_sentence_tells_all_that_is_wrong)
     engine_weights_free(w);
 }
 
-static bool is_n(const char *name) { return strcmp(name, "n") == 0; }
-
-TEST(names_nobody_asks_for_are_told)
-{
-    engine_weights *w = given_weights("unexpected", BF16_B, 24);
-    engine_weight_want want = {"b", 1, {8}, false};
-    check_fails(engine_weights_check_unexpected(w, &want, 1, NULL), ERR_FORMAT, "1 tensor is unexpected: n");
-    check_ok(engine_weights_check_unexpected(w, &want, 1, is_n));
-    check_fails(engine_weights_check_unexpected(w, NULL, 0, NULL), ERR_FORMAT,
-                "2 tensors are unexpected: b, n");
-    engine_weights_free(w);
-}
-
 TEST(a_tensor_lies_in_the_mapped_file_and_outlives_the_weights)
 {
     engine_weights *w = NULL;
@@ -305,6 +292,6 @@ TESTS(RUN(one_file_gives_its_tensors_by_name), RUN(shards_are_joined_as_the_inde
       RUN(a_shard_or_tensor_that_is_not_there_is_named), RUN(another_single_file_will_do),
       RUN(a_pickle_is_never_opened), RUN(a_pointer_to_a_large_file_is_told_from_a_broken_one),
       RUN(one_named_file_is_opened_alone), RUN(the_shortest_name_of_an_ending_shows_the_prefix),
-      RUN(one_sentence_tells_all_that_is_wrong), RUN(names_nobody_asks_for_are_told),
+      RUN(one_sentence_tells_all_that_is_wrong),
       RUN(a_tensor_lies_in_the_mapped_file_and_outlives_the_weights),
       RUN(data_that_lies_unaligned_is_loaded_too), RUN(what_cannot_be_loaded_fails_the_scope))
