@@ -42,7 +42,7 @@ static void read_activation(engine_config *c, const char *key, engine_spec *spec
         spec->activation = activations[i].activation;
         return;
     }
-    engine_config_fail(c, err_make(ERR_UNSUPPORTED, "%s \"%.40s\"", key, name));
+    engine_config_fail(c, ERR_UNSUPPORTED, "%s \"%.40s\"", key, name);
 }
 
 /* ---- who it is ---- */
@@ -60,9 +60,8 @@ static const char *read_architecture(engine_config *c)
     bytes_view text = json_text(first);
     const char *name = arena_text_n(c->memory, text.data, text.size);
     if (*name && !ends_with(name, "ForCausalLM") && !ends_with(name, "ForConditionalGeneration"))
-        engine_config_fail(c, err_make(ERR_UNSUPPORTED,
-                                       "architecture %.80s, expected one that writes text (...ForCausalLM)",
-                                       name));
+        engine_config_fail(c, ERR_UNSUPPORTED,
+                           "architecture %.80s, expected one that writes text (...ForCausalLM)", name);
     return name;
 }
 
@@ -70,7 +69,7 @@ static const engine_arch *read_arch(engine_config *c)
 {
     const char *type = engine_config_text(c, c->inner, "model_type", "");
     if (!*type) {
-        engine_config_fail(c, err_make(ERR_FORMAT, "model_type is missing"));
+        engine_config_fail(c, ERR_FORMAT, "model_type is missing");
         return NULL;
     }
     const engine_arch *arch = engine_arch_find(type);
@@ -78,10 +77,10 @@ static const engine_arch *read_arch(engine_config *c)
     CLEANUP(bytes_free) bytes known = {0};
     engine_arch_list(&known);
     if (arch)
-        engine_config_fail(c, err_make(ERR_UNSUPPORTED, "model_type %s: %s", type, arch->refused));
+        engine_config_fail(c, ERR_UNSUPPORTED, "model_type %s: %s", type, arch->refused);
     else
-        engine_config_fail(c, err_make(ERR_UNSUPPORTED, "model_type \"%.60s\", expected one of %s", type,
-                                       bytes_text(&known)));
+        engine_config_fail(c, ERR_UNSUPPORTED, "model_type \"%.60s\", expected one of %s", type,
+                           bytes_text(&known));
     return NULL;
 }
 
@@ -90,9 +89,9 @@ static void refuse_quantised(engine_config *c)
     const json_node *quantisation = engine_config_find(c, "quantization_config");
     if (!quantisation) return;
     bytes_view method = json_text(json_get(quantisation, "quant_method"));
-    engine_config_fail(c, err_make(ERR_UNSUPPORTED, "quantised weights (%.*s), expected bf16, f16 or f32",
-                                   method.size ? (int)MIN_OF(method.size, 40u) : 14,
-                                   method.size ? method.data : "unknown method"));
+    if (!method.size) method = VIEW("unknown method");
+    engine_config_fail(c, ERR_UNSUPPORTED, "quantised weights (%.*s), expected bf16, f16 or f32",
+                       (int)MIN_OF(method.size, 40u), method.data);
 }
 
 /* ---- common fields ---- */
@@ -105,35 +104,38 @@ static void read_sizes(engine_config *c, engine_spec *spec)
     spec->vocab_count = engine_config_size_wanted(c, "vocab_size", spec->vocab_count, ENGINE_SPEC_VOCAB_MAX);
     spec->context_max =
         engine_config_size_wanted(c, "max_position_embeddings", spec->context_max, ENGINE_SPEC_CONTEXT_MAX);
+}
+
+/* How many heads, and how large: head_dim, else the family's size, else an equal share of the hidden size. */
+static void read_heads(engine_config *c, engine_spec *spec)
+{
     size_t heads =
         engine_config_size_wanted(c, "num_attention_heads", spec->head_count, ENGINE_SPEC_HEADS_MAX);
     size_t kv = spec->kv_head_count ? spec->kv_head_count : heads;
     spec->head_count = heads;
-    spec->kv_head_count = engine_config_size_wanted(c, "num_key_value_heads", kv, ENGINE_SPEC_HEADS_MAX);
-    if (heads % spec->kv_head_count != 0)
-        engine_config_fail(
-            c, err_make(ERR_FORMAT, "num_attention_heads %zu, expected a multiple of num_key_value_heads %zu",
-                        heads, spec->kv_head_count));
-    bool given = spec->head_size || !json_is_null(json_get(c->inner, "head_dim"));
+    spec->kv_head_count = kv = engine_config_size_wanted(c, "num_key_value_heads", kv, ENGINE_SPEC_HEADS_MAX);
+    if (heads % kv != 0)
+        engine_config_fail(c, ERR_FORMAT,
+                           "num_attention_heads %zu, expected a multiple of num_key_value_heads %zu", heads,
+                           kv);
+    size_t given = engine_config_size(c, c->inner, "head_dim", spec->head_size, ENGINE_SPEC_HEAD_SIZE_MAX);
+    spec->head_size = given ? given : spec->hidden / heads;
     if (!given && spec->hidden % heads != 0)
-        engine_config_fail(c, err_make(ERR_FORMAT,
-                                       "hidden_size %zu, expected a multiple of num_attention_heads %zu "
-                                       "where there is no head_dim",
-                                       spec->hidden, heads));
-    size_t head_size = given ? spec->head_size : spec->hidden / heads;
-    spec->head_size = engine_config_size_wanted(c, "head_dim", head_size, ENGINE_SPEC_HEAD_SIZE_MAX);
-    if (spec->head_size > ENGINE_SPEC_HEAD_SIZE_MAX)
-        engine_config_fail(c, err_make(ERR_LIMIT, "a head of %zu elements, the limit is %d", spec->head_size,
-                                       ENGINE_SPEC_HEAD_SIZE_MAX));
+        engine_config_fail(c, ERR_FORMAT,
+                           "hidden_size %zu, expected a multiple of num_attention_heads %zu or a head_dim",
+                           spec->hidden, heads);
+    if (spec->head_size < 1 || spec->head_size > ENGINE_SPEC_HEAD_SIZE_MAX)
+        engine_config_fail(c, ERR_LIMIT, "a head of %zu elements, expected 1 to %d", spec->head_size,
+                           ENGINE_SPEC_HEAD_SIZE_MAX);
 }
 
 static void id_add(engine_config *c, engine_spec *spec, const json_node *node)
 {
     int64_t id = json_int(node, -2);
     if (id < -1 || id > INT32_MAX) {
-        engine_config_fail(c, err_make(ERR_FORMAT, "line %u: eos_token_id is no token id", node->line));
+        engine_config_fail(c, ERR_FORMAT, "line %u: eos_token_id is no token id", node->line);
     } else if (spec->eos_count == ENGINE_SPEC_EOS_MAX) {
-        engine_config_fail(c, err_make(ERR_LIMIT, "more than %d ids in eos_token_id", ENGINE_SPEC_EOS_MAX));
+        engine_config_fail(c, ERR_LIMIT, "more than %d ids in eos_token_id", ENGINE_SPEC_EOS_MAX);
     } else if (id >= 0) {
         spec->eos[spec->eos_count++] = (int32_t)id;
     }
@@ -146,8 +148,7 @@ static void read_ids(engine_config *c, engine_spec *spec)
                     *eos = engine_config_find(c, "eos_token_id");
     int64_t id = bos ? json_int(bos, -2) : -1;
     if (id < -1 || id > INT32_MAX)
-        engine_config_fail(c,
-                           err_make(ERR_FORMAT, "line %u: bos_token_id is no token id", bos ? bos->line : 0));
+        engine_config_fail(c, ERR_FORMAT, "line %u: bos_token_id is no token id", bos ? bos->line : 0);
     spec->bos = (int32_t)id;
     if (json_is(eos, JSON_ARRAY))
         for (const json_node *item = json_first(eos); item; item = item->next) id_add(c, spec, item);
@@ -164,6 +165,7 @@ static void read_common(engine_config *c, const engine_arch *arch, engine_spec *
     bytes_view type = json_text(dtype ? dtype : engine_config_find(c, "torch_dtype"));
     spec->dtype = arena_text_n(c->memory, type.data, type.size);
     read_sizes(c, spec);
+    read_heads(c, spec);
     read_activation(c, arch->activation_key ? arch->activation_key : "hidden_act", spec);
     spec->norm_eps = engine_config_positive(c, c->inner, "rms_norm_eps", spec->norm_eps);
     bool tied = engine_config_bool(c, c->outer, "tie_word_embeddings", spec->tied);
@@ -182,17 +184,16 @@ static void read_layer_types(engine_arch_build *build)
     size_t count = build->spec->layer_count, i = 0;
     if (json_is_null(types)) return;
     if (!json_is(types, JSON_ARRAY) || json_count(types) != count) {
-        engine_config_fail(c,
-                           err_make(ERR_FORMAT, "line %u: layer_types is %s of %zu, expected an array of %zu",
-                                    types->line, json_type_name(types->type), json_count(types), count));
+        engine_config_fail(c, ERR_FORMAT, "line %u: layer_types is %s of %zu, expected an array of %zu",
+                           types->line, json_type_name(types->type), json_count(types), count);
         return;
     }
     for (const json_node *item = json_first(types); item; item = item->next, i++) {
         bytes_view text = json_text(item);
         build->sliding[i] = bytes_view_is(text, "sliding_attention");
         if (!build->sliding[i] && !bytes_view_is(text, "full_attention"))
-            engine_config_fail(c, err_make(ERR_UNSUPPORTED, "line %u: a layer of type \"%.*s\"", item->line,
-                                           (int)MIN_OF(text.size, 40u), text.data));
+            engine_config_fail(c, ERR_UNSUPPORTED, "line %u: a layer of type \"%.*s\"", item->line,
+                               (int)MIN_OF(text.size, 40u), text.data);
     }
 }
 

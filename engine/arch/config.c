@@ -1,10 +1,17 @@
 #include "engine/arch/config.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 
-void engine_config_fail(engine_config *c, err why)
+void engine_config_fail(engine_config *c, err_code code, const char *format, ...)
 {
-    if (!c->failure.code) c->failure = why;
+    if (c->failure.code) return;
+    va_list args;
+    va_start(args, format);
+    c->failure.code = code;
+    vsnprintf(c->failure.text, sizeof c->failure.text, format, args);
+    va_end(args);
 }
 
 static const json_node *member(const json_node *from, const char *key)
@@ -23,11 +30,11 @@ const json_node *engine_config_find(const engine_config *c, const char *key)
 static void fail_value(engine_config *c, const json_node *node, const char *key, const char *expected)
 {
     if (json_is(node, JSON_NUMBER))
-        engine_config_fail(c, err_make(ERR_FORMAT, "line %u: %s is %.*s, expected %s", node->line, key,
-                                       (int)MIN_OF(node->text.size, 40u), node->text.data, expected));
+        engine_config_fail(c, ERR_FORMAT, "line %u: %s is %.*s, expected %s", node->line, key,
+                           (int)MIN_OF(node->text.size, 40u), node->text.data, expected);
     else
-        engine_config_fail(c, err_make(ERR_FORMAT, "line %u: %s is %s, expected %s", node->line, key,
-                                       json_type_name(node->type), expected));
+        engine_config_fail(c, ERR_FORMAT, "line %u: %s is %s, expected %s", node->line, key,
+                           json_type_name(node->type), expected);
 }
 
 size_t engine_config_size(engine_config *c, const json_node *from, const char *key, size_t fallback,
@@ -41,8 +48,8 @@ size_t engine_config_size(engine_config *c, const json_node *from, const char *k
         return fallback;
     }
     if ((uint64_t)value > max) {
-        engine_config_fail(c, err_make(ERR_LIMIT, "line %u: %s is %lld, the limit is %zu", node->line, key,
-                                       (long long)value, max));
+        engine_config_fail(c, ERR_LIMIT, "line %u: %s is %lld, the limit is %zu", node->line, key,
+                           (long long)value, max);
         return fallback;
     }
     return (size_t)value;
@@ -56,7 +63,7 @@ size_t engine_config_size_wanted(engine_config *c, const char *key, size_t fallb
     if (node)
         fail_value(c, node, key, "a whole number from 1 on");
     else
-        engine_config_fail(c, err_make(ERR_FORMAT, "%s is missing", key));
+        engine_config_fail(c, ERR_FORMAT, "%s is missing", key);
     return 1;
 }
 
@@ -104,8 +111,8 @@ const double *engine_config_positives(engine_config *c, const json_node *from, c
 {
     const json_node *node = member(from, key);
     if (!json_is(node, JSON_ARRAY) || json_count(node) != count) {
-        engine_config_fail(c, err_make(ERR_FORMAT, "%s has %zu numbers, expected an array of %zu", key,
-                                       json_count(node), count));
+        engine_config_fail(c, ERR_FORMAT, "%s has %zu numbers, expected an array of %zu", key,
+                           json_count(node), count);
         return NULL;
     }
     double *values = arena_array(c->memory, double, count);

@@ -17,7 +17,7 @@ typedef struct engine_config {
 } engine_config;
 
 /* Record a failure unless there is one. */
-void engine_config_fail(engine_config *c, err why);
+void engine_config_fail(engine_config *c, err_code code, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Member of inner, or else of outer; NULL for absent and null. */
 const json_node *engine_config_find(const engine_config *c, const char *key);

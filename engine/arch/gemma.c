@@ -29,8 +29,7 @@ static void fill_3(engine_arch_build *build)
     engine_config *c = build->config;
     fill_both(build);
     if (engine_config_bool(c, c->inner, "use_bidirectional_attention", false))
-        engine_config_fail(
-            c, err_make(ERR_UNSUPPORTED, "attention to later tokens (use_bidirectional_attention)"));
+        engine_config_fail(c, ERR_UNSUPPORTED, "attention to later tokens (use_bidirectional_attention)");
     build->spec->attention_softcap = engine_arch_read_softcap(build, "attn_logit_softcapping", 0);
     build->spec->final_softcap = engine_arch_read_softcap(build, "final_logit_softcapping", 0);
     build->sliding_rope_base = engine_config_positive(c, c->inner, "rope_local_base_freq", 10000);

@@ -13,8 +13,8 @@ typedef struct rope_reader {
 static double wanted(const rope_reader *r, const char *key)
 {
     if (json_is_null(json_get(r->from, key)))
-        engine_config_fail(r->c, err_make(ERR_FORMAT, "rope scaling %s: %s is missing",
-                                          engine_rope_kind_name(r->rope->kind), key));
+        engine_config_fail(r->c, ERR_FORMAT, "rope scaling %s: %s is missing",
+                           engine_rope_kind_name(r->rope->kind), key);
     return engine_config_positive(r->c, r->from, key, 1);
 }
 
@@ -32,10 +32,9 @@ static void read_llama3(const rope_reader *r)
     rope->low_freq = wanted(r, "low_freq_factor");
     rope->high_freq = wanted(r, "high_freq_factor");
     if (rope->high_freq <= rope->low_freq)
-        engine_config_fail(r->c, err_make(ERR_FORMAT,
-                                          "rope scaling llama3: high_freq_factor %g, expected more than "
-                                          "low_freq_factor %g",
-                                          rope->high_freq, rope->low_freq));
+        engine_config_fail(r->c, ERR_FORMAT,
+                           "rope scaling llama3: high_freq_factor %g, expected more than low_freq_factor %g",
+                           rope->high_freq, rope->low_freq);
 }
 
 /* m(s, k) of the specification. */
@@ -91,7 +90,7 @@ static engine_rope_kind read_kind(engine_config *c, const json_node *from, const
     for (int i = 0; i < ENGINE_ROPE_KIND_COUNT; i++)
         if (strcmp(name, kinds[i].name) == 0 || (kinds[i].old_name && strcmp(name, kinds[i].old_name) == 0))
             return (engine_rope_kind)i;
-    engine_config_fail(c, err_make(ERR_UNSUPPORTED, "rope scaling of type \"%.40s\"", name));
+    engine_config_fail(c, ERR_UNSUPPORTED, "rope scaling of type \"%.40s\"", name);
     return ENGINE_ROPE_DEFAULT;
 }
 
@@ -102,10 +101,10 @@ static size_t read_size(engine_config *c, const json_node *from, size_t head_siz
     share = engine_config_positive(c, from, "partial_rotary_factor", share);
     size_t size = share <= 1 ? (size_t)((double)head_size * share) : 0;
     if (size >= 2 && size % 2 == 0) return size;
-    engine_config_fail(c, err_make(ERR_FORMAT,
-                                   "partial_rotary_factor %g of a head of %zu, expected to rotate an even "
-                                   "number of elements from 2 on",
-                                   share, head_size));
+    engine_config_fail(
+        c, ERR_FORMAT,
+        "partial_rotary_factor %g of a head of %zu, expected to rotate an even number of elements from 2 on",
+        share, head_size);
     return 2;
 }
 
@@ -128,7 +127,7 @@ static engine_rope_spec read_rope(engine_arch_build *build, const engine_arch *a
         .factor = 1, .attention_factor = 1, .context_max = (double)build->spec->context_max};
     rope.base = engine_config_positive(c, from, "rope_theta", base);
     if (rope.base <= 1)
-        engine_config_fail(c, err_make(ERR_FORMAT, "rope_theta is %g, expected a number above 1", rope.base));
+        engine_config_fail(c, ERR_FORMAT, "rope_theta is %g, expected a number above 1", rope.base);
     rope.size = read_size(c, from, build->spec->head_size);
     rope.original_max = (double)read_original(build, arch, from);
     rope.kind = read_kind(c, from, arch);
@@ -152,8 +151,8 @@ void engine_arch_read_ropes(engine_arch_build *build, const engine_arch *arch)
     const json_node *from = json_get(c->inner, "rope_scaling");
     if (json_is_null(from)) from = json_get(c->inner, "rope_parameters");
     if (!json_is_null(from) && !json_is(from, JSON_OBJECT))
-        engine_config_fail(c, err_make(ERR_FORMAT, "line %u: the rope scaling is %s, expected an object",
-                                       from->line, json_type_name(from->type)));
+        engine_config_fail(c, ERR_FORMAT, "line %u: the rope scaling is %s, expected an object", from->line,
+                           json_type_name(from->type));
     const json_node *full = json_get(from, "full_attention"), *sliding = json_get(from, "sliding_attention");
     double base = engine_config_positive(c, c->inner, "rope_theta", arch->rope_base);
     double sliding_base = build->sliding_rope_base > 0 ? build->sliding_rope_base : base;

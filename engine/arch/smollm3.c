@@ -13,9 +13,8 @@ static void read_rotating(engine_arch_build *build)
         return;
     }
     if (!json_is(list, JSON_ARRAY) || json_count(list) != count) {
-        engine_config_fail(c, err_make(ERR_FORMAT,
-                                       "line %u: no_rope_layers is %s of %zu, expected an array of %zu",
-                                       list->line, json_type_name(list->type), json_count(list), count));
+        engine_config_fail(c, ERR_FORMAT, "line %u: no_rope_layers is %s of %zu, expected an array of %zu",
+                           list->line, json_type_name(list->type), json_count(list), count);
         return;
     }
     for (const json_node *item = json_first(list); item; item = item->next)
