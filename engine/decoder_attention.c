@@ -1,4 +1,5 @@
-/* engine/decoder_attention.c: rotation, and what the rows of each segment attend to. */
+/* engine/decoder_attention.c: rotation, and attention of the rows of each segment: few over the blocks
+ * of the cache in place, many by products (decoder_attention_long.c). */
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -44,69 +45,6 @@ tensor *engine_rotate(const engine_decoder *d, tensor_scope *s, size_t layer, te
     return x;
 }
 
-/* -- by libtorch -------------------------------------------------------------------------------------- */
-
-static const engine_mask *mask_for(const engine_rows *rows, size_t segment, size_t layer)
-{
-    const engine_decoder *d = rows->d;
-    size_t w = 0;
-    while (d->windows[w] != d->spec->layers[layer].window) w++;
-    return &rows->masks[segment * d->window_count + w];
-}
-
-/* softmax(cap · tanh(q kᵀ / cap) + mask) v, for which no fused op exists. q [heads, rows, d], k and v
- * [kv heads, keys, d]; the heads of a group lie one after another as rows of its kv head. */
-static tensor *attend_softcapped(const engine_decoder *d, tensor_scope *s, tensor *q, tensor *k, tensor *v,
-                                 tensor *mask)
-{
-    const engine_spec *spec = d->spec;
-    int64_t rows = q ? tensor_size(q, 1) : 0, keys = k ? tensor_size(k, 1) : 0, size = (int64_t)spec->head_size;
-    int64_t kv_heads = (int64_t)spec->kv_head_count, heads = (int64_t)spec->head_count, group = heads / kv_heads;
-    tensor *grouped = TENSOR_RESHAPE(s, q, kv_heads, group * rows, size);
-    tensor *scores = tensor_matmul(s, grouped, tensor_transpose(s, k, 1, 2));
-    double cap = spec->attention_softcap;
-    scores = tensor_scale(s, tensor_tanh(s, tensor_scale(s, scores, spec->attention_scale / cap)), cap);
-    scores = TENSOR_RESHAPE(s, scores, kv_heads, group, rows, keys);
-    tensor *weights = tensor_softmax(s, tensor_add(s, scores, mask), -1);
-    tensor *y = tensor_matmul(s, TENSOR_RESHAPE(s, weights, kv_heads, group * rows, keys), v);
-    return TENSOR_RESHAPE(s, y, heads, rows, size);
-}
-
-/* [rows, heads * d] of one segment as [heads, rows, d]. */
-static tensor *as_heads(tensor_scope *s, tensor *x, size_t begin, size_t count, size_t heads, size_t size)
-{
-    tensor *part = tensor_narrow(s, x, 0, (int64_t)begin, (int64_t)count);
-    return tensor_transpose(s, TENSOR_RESHAPE(s, part, (int64_t)count, (int64_t)heads, (int64_t)size), 0, 1);
-}
-
-/* The rows of segment i: [rows, heads * d]. */
-static tensor *attend_torch(const engine_rows *rows, tensor_scope *s, size_t i, size_t layer, tensor *q, tensor *k,
-                            tensor *v)
-{
-    const engine_decoder *d = rows->d;
-    const engine_spec *spec = d->spec;
-    const engine_segment *segment = &rows->segments[i];
-    const engine_mask *mask = mask_for(rows, i, layer);
-    size_t begin = rows->list[i].begin, count = segment->row_count, end = segment->position + count;
-    q = as_heads(s, q, begin, count, spec->head_count, spec->head_size);
-    if (segment->cache && mask->first_key < segment->position) {
-        if (!engine_cache_gather(segment->cache, s, layer, mask->first_key, end, &k, &v)) return NULL;
-    } else {
-        k = as_heads(s, k, begin, count, spec->kv_head_count, spec->head_size);
-        v = as_heads(s, v, begin, count, spec->kv_head_count, spec->head_size);
-    }
-    tensor *y;
-    if (spec->attention_softcap > 0) {
-        y = attend_softcapped(d, s, q, k, v, mask->additive);
-    } else {
-        y = tensor_attention(s, tensor_unsqueeze(s, q, 0), tensor_unsqueeze(s, k, 0), tensor_unsqueeze(s, v, 0),
-                             mask->additive, !mask->additive, spec->attention_scale);
-        y = tensor_squeeze(s, y, 0);
-    }
-    return TENSOR_RESHAPE(s, tensor_transpose(s, y, 0, 1), (int64_t)count,
-                          (int64_t)(spec->head_count * spec->head_size));
-}
-
 /* -- by our kernel ---------------------------------------------------------------------------------------- */
 
 /* Where the keys and values of a segment lie: [kv head][block][2]. The caller's: free(). */
@@ -135,7 +73,7 @@ static size_t add_queries(const engine_rows *rows, size_t i, size_t layer, const
             .out = (char *)out + at,
             .blocks = blocks,
             .block_count = block_count,
-            .begin = window && end > window ? end - window : 0,
+            .begin = first_key_of(&rows->segments[i], r, window),
             .end = end,
         };
     }
@@ -196,7 +134,7 @@ tensor *engine_attention_run(const engine_decoder *d, tensor_scope *s, size_t la
     if (!q || !k || !v || !write_caches(rows, s, layer, k, v)) return NULL;
     const engine_spec *spec = d->spec;
     if (rows->segment_count == 1 && !segment_is_short(rows, &rows->segments[0]))
-        return attend_torch(rows, s, 0, layer, q, k, v);
+        return engine_attend_long(rows, s, 0, layer, q, k, v);
     const int64_t shape[] = {(int64_t)rows->all.row_count, (int64_t)(spec->head_count * spec->head_size)};
     tensor *out = NULL, **parts = memory_alloc(rows->segment_count * sizeof *parts);
     if (rows->all.kernels) {
@@ -205,7 +143,7 @@ tensor *engine_attention_run(const engine_decoder *d, tensor_scope *s, size_t la
     }
     for (size_t i = 0; i < rows->segment_count && !tensor_scope_failed(s); i++) {
         if (segment_is_short(rows, &rows->segments[i])) continue;
-        parts[i] = attend_torch(rows, s, i, layer, q, k, v);
+        parts[i] = engine_attend_long(rows, s, i, layer, q, k, v);
         if (!out) continue;
         const engine_row_range *range = &rows->list[i];
         tensor_copy_into(s, tensor_narrow(s, out, 0, (int64_t)range->begin, (int64_t)range->count), parts[i]);

@@ -31,7 +31,7 @@ typedef struct engine_ranges {
     bool kernels;
 } engine_ranges;
 
-/* Keys that a segment's rows see when libtorch attends: tokens [first_key, end). */
+/* Keys that a segment's rows see when libtorch's fused attention is used: tokens [first_key, end). */
 typedef struct engine_mask {
     size_t first_key;
     tensor *additive; /* [rows, keys], 0 or -inf, of the decoder's type; NULL: causal, rows == keys */
@@ -46,7 +46,7 @@ struct engine_rows {
     int32_t *wanted_rows;      /* [wanted.row_count] */
     float *cos[ENGINE_SPEC_ROPES_MAX], *sin[ENGINE_SPEC_ROPES_MAX]; /* [rows, size / 2]; kernels */
     tensor *cos_tensor[ENGINE_SPEC_ROPES_MAX], *sin_tensor[ENGINE_SPEC_ROPES_MAX]; /* [rows, 1, size / 2] */
-    engine_mask *masks; /* [segment_count][window_count] */
+    engine_mask *masks; /* [segment_count][window_count]; not for the kernels */
 };
 
 static inline kernel_type kernel_type_of(tensor_type type) { return type == TENSOR_F32 ? KERNEL_F32 : KERNEL_BF16; }
@@ -58,10 +58,11 @@ static inline bool segment_is_short(const engine_rows *rows, const engine_segmen
            rows->d->spec->head_size <= KERNEL_HEAD_SIZE_MAX;
 }
 
-/* Row of a [rows, columns] tensor in host memory. */
-static inline char *row_at(void *data, size_t row, size_t columns, tensor_type type)
+/* The first token that row `row` of a segment attends to; without a cache rows see each other alone. */
+static inline size_t first_key_of(const engine_segment *segment, size_t row, size_t window)
 {
-    return (char *)data + row * columns * tensor_type_bytes(type);
+    size_t first = segment->cache ? 0 : segment->position, end = segment->position + row + 1;
+    return window && end > window && end - window > first ? end - window : first;
 }
 
 /* Groups of ranges: the end of the run of ranges from i on for which same(range i, range j) holds. */
@@ -77,6 +78,9 @@ tensor *engine_norm_run(const engine_decoder *d, tensor_scope *s, size_t module,
 /* q [rows, heads * head_size], k and v [rows, kv heads * head_size], rotated: what the rows attend to, as q. */
 tensor *engine_attention_run(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *q, tensor *k,
                              tensor *v, const engine_rows *rows);
+/* The same for the rows of one segment, many or without a cache: [rows, heads * head_size]. */
+tensor *engine_attend_long(const engine_rows *rows, tensor_scope *s, size_t segment, size_t layer, tensor *q,
+                           tensor *k, tensor *v);
 /* Rotate x [rows, heads * head_size]. In place where the kernels do it, so x must be the caller's own. */
 tensor *engine_rotate(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *x, size_t head_count,
                       const engine_rows *rows);

@@ -132,18 +132,15 @@ static tensor *mask_tensor(const engine_decoder *d, tensor_scope *s, const engin
     float *values = tensor_borrow_data_mutable(mask);
     if (!values) return NULL;
     for (size_t p = segment->position; p < end; p++, values += key_count) {
-        size_t begin = window && p + 1 > window ? p + 1 - window : 0;
-        for (size_t key = MAX_OF(begin, first_key); key <= p; key++) values[key - first_key] = 0;
+        size_t begin = first_key_of(segment, p - segment->position, window);
+        for (size_t key = begin; key <= p; key++) values[key - first_key] = 0;
     }
     return tensor_to(s, mask, d->type, d->device);
 }
 
 static engine_mask mask_of(const engine_rows *rows, tensor_scope *s, const engine_segment *segment, size_t window)
 {
-    /* Without a cache the rows see themselves alone. */
-    size_t first = segment->cache ? 0 : segment->position;
-    size_t reach = window && segment->position + 1 > window ? segment->position + 1 - window : 0;
-    engine_mask mask = {.first_key = MAX_OF(first, reach)};
+    engine_mask mask = {.first_key = first_key_of(segment, 0, window)};
     bool causal = mask.first_key == segment->position && (!window || segment->row_count <= window);
     if (!causal || rows->d->spec->attention_softcap > 0)
         mask.additive = mask_tensor(rows->d, s, segment, mask.first_key, window);
@@ -154,7 +151,6 @@ static void fill_masks(engine_rows *rows, tensor_scope *s)
 {
     size_t window_count = rows->d->window_count;
     for (size_t i = 0; i < rows->segment_count; i++) {
-        if (segment_is_short(rows, &rows->segments[i])) continue;
         for (size_t w = 0; w < window_count; w++)
             rows->masks[i * window_count + w] = mask_of(rows, s, &rows->segments[i], rows->d->windows[w]);
     }
@@ -201,7 +197,7 @@ err engine_rows_new(const engine_decoder *d, tensor_scope *s, const engine_segme
         rows->cos_tensor[i] = table_tensor(rows, s, i, rows->cos[i]);
         rows->sin_tensor[i] = table_tensor(rows, s, i, rows->sin[i]);
     }
-    fill_masks(rows, s);
+    if (!rows->all.kernels) fill_masks(rows, s);
     *out = rows;
     return ERR_OK;
 }

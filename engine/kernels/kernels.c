@@ -15,6 +15,7 @@ enum {
     LINEAR_WORK_MIN = 1 << 15,     /* products below which a second thread costs more than it brings */
     ROWS_WORK_MIN = 1 << 15,       /* elements, likewise */
     SOFTCAP_PART = 1 << 13,
+    SOFTMAX_PART_ROWS = 16,
     PACK_ALIGNMENT = 64,
 };
 
@@ -157,6 +158,23 @@ void kernel_attention_run(const kernel_attention *job)
 {
     kernel_attention shared = *job;
     tensor_parallel_for(job->query_count * job->kv_head_count, attention_part, &shared);
+}
+
+/* -- softmax ------------------------------------------------------------------------------------------- */
+
+static void softmax_part(void *context, size_t i)
+{
+    const kernel_softmax *job = context;
+    size_t begin = i * SOFTMAX_PART_ROWS, end = MIN_OF(begin + SOFTMAX_PART_ROWS, job->row_count);
+    float *scratch = memory_alloc((job->key_count + KERNEL_PAD) * sizeof *scratch);
+    for (size_t row = begin; row < end; row++) kernel_set_current()->softmax(job, row, scratch);
+    free(scratch);
+}
+
+void kernel_softmax_run(const kernel_softmax *job)
+{
+    kernel_softmax shared = *job;
+    tensor_parallel_for((job->row_count + SOFTMAX_PART_ROWS - 1) / SOFTMAX_PART_ROWS, softmax_part, &shared);
 }
 
 /* -- rows ------------------------------------------------------------------------------------------------ */

@@ -56,6 +56,17 @@ typedef struct kernel_attention {
 /* softmax(softcap(scale · q·kᵀ)) · v for each query and head, all in f32 with a running maximum. */
 void kernel_attention_run(const kernel_attention *job);
 
+/* In place, rows of scores become weights: softmax(softcap(scale · x)) over the keys that the row sees, 0 for the
+ * others. Row r belongs to token r % token_count, which sees keys [begin[token], end[token]), not none. */
+typedef struct kernel_softmax {
+    kernel_type type;
+    void *x; /* [row_count, key_count] */
+    size_t row_count, key_count, token_count;
+    const size_t *begin, *end; /* [token_count] */
+    float scale, softcap;      /* softcap 0: none */
+} kernel_softmax;
+void kernel_softmax_run(const kernel_softmax *job);
+
 /* RMSNorm of row_count rows [size], x and y of one type, weight of the same: the three orders of rounding of
  * tensor_norm_kind. y may be x. */
 typedef enum kernel_norm_kind { KERNEL_NORM_LLAMA, KERNEL_NORM_F32_WEIGHT, KERNEL_NORM_GEMMA } kernel_norm_kind;

@@ -24,6 +24,9 @@
     values[r][2] = LINEAR_REDUCE(s##r##2), values[r][3] = LINEAR_REDUCE(s##r##3)
 #define LINEAR_WEIGHTS(load)                                                                                 \
     LINEAR_VECTOR w0 = load(w + i), w1 = load(w + in + i), w2 = load(w + 2 * in + i), w3 = load(w + 3 * in + i)
+#define LINEAR_ASK()                                                                                         \
+    __builtin_prefetch(w + 4 * in + i), __builtin_prefetch(w + 5 * in + i),                                  \
+        __builtin_prefetch(w + 6 * in + i), __builtin_prefetch(w + 7 * in + i)
 #define LINEAR_LOAD_REST(p) LINEAR_LOAD_PART((p), in - i)
 
 LINEAR_TARGET static void LINEAR_TILE(tile_4_rows)(const LINEAR_WEIGHT *w, size_t in, const LINEAR_X *x,
@@ -36,6 +39,7 @@ LINEAR_TARGET static void LINEAR_TILE(tile_4_rows)(const LINEAR_WEIGHT *w, size_
     size_t i = 0;
     for (; i + LINEAR_STEP <= in; i += LINEAR_STEP) {
         LINEAR_WEIGHTS(LINEAR_LOAD);
+        LINEAR_ASK();
         LINEAR_ROW(0, x + i);
         LINEAR_ROW(1, x + stride + i);
         LINEAR_ROW(2, x + 2 * stride + i);
@@ -58,11 +62,10 @@ LINEAR_TARGET static void LINEAR_TILE(tile_1_row)(const LINEAR_WEIGHT *w, size_t
                                                   float values[KERNEL_TILE][KERNEL_TILE])
 {
     LINEAR_SUMS(0);
-    const LINEAR_WEIGHT *next = w + 4 * in;
     size_t i = 0;
     for (; i + LINEAR_STEP <= in; i += LINEAR_STEP) {
         LINEAR_WEIGHTS(LINEAR_LOAD);
-        for (size_t o = 0; o < KERNEL_TILE; o++) __builtin_prefetch(next + o * in + i);
+        LINEAR_ASK();
         LINEAR_ROW(0, x + i);
     }
     if (i < in) {
@@ -118,6 +121,7 @@ LINEAR_TARGET void LINEAR_NAME(const kernel_linear_packed *packed, size_t out_be
 #undef LINEAR_SUMS
 #undef LINEAR_GIVE
 #undef LINEAR_WEIGHTS
+#undef LINEAR_ASK
 #undef LINEAR_LOAD_REST
 #undef LINEAR_NAME
 #undef LINEAR_TILE

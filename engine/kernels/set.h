@@ -7,8 +7,8 @@
 #include "engine/kernels/kernels.h"
 
 enum {
-    KERNEL_PAD = 32,   /* packed rows are zero up to a multiple of this */
-    KERNEL_TILE = 4,   /* outputs, and rows, that are computed together */
+    KERNEL_PAD = 32, /* packed rows are zero up to a multiple of this; no lanes are wider */
+    KERNEL_TILE = 4, /* outputs, and rows, that are computed together */
 };
 
 /* kernel_linear with the rows of x laid out as the set wants them: f32, or bf16 pairs; `stride` elements. */
@@ -27,6 +27,7 @@ struct kernel_set {
     kernel_linear_part *linear_bf16;       /* x packed as f32 */
     kernel_linear_part *linear_bf16_pairs; /* x packed as bf16; NULL: there is none */
     void (*attention)(const kernel_attention *job, const kernel_query *query, size_t kv_head);
+    void (*softmax)(const kernel_softmax *job, size_t row, float *scratch); /* scratch: key_count + KERNEL_PAD */
     void (*norm)(const kernel_norm *job, size_t row);
     void (*rope)(const kernel_rope *job, size_t row);
     void (*gate)(const kernel_gate *job, size_t row);

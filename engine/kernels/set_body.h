@@ -37,7 +37,8 @@ static kernel_linear_part part_linear_bf16;
 
 #include "engine/kernels/attention_body.h"
 #include "engine/kernels/rows_body.h"
+#include "engine/kernels/softmax_body.h"
 
 #define SET_PARTS                                                                                            \
     .linear_f32 = part_linear_f32, .linear_bf16 = part_linear_bf16, .attention = part_attention,             \
-    .norm = part_norm, .rope = part_rope, .gate = part_gate, .softcap = part_softcap
+    .softmax = part_softmax, .norm = part_norm, .rope = part_rope, .gate = part_gate, .softcap = part_softcap
