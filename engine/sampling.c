@@ -17,8 +17,8 @@ struct engine_sampler {
     engine_sampling how;
     engine_bias *bias;
     size_t vocab_count;
-    uint64_t random;           /* state of splitmix64 */
-    engine_ids history;        /* prompt, then answer */
+    uint64_t random;    /* state of splitmix64 */
+    engine_ids history; /* prompt, then answer */
     size_t prompt_count;
     uint32_t *counts, *answer_counts; /* [vocab_count]; of one pick, zero between picks */
     candidate *candidates;            /* [vocab_count] */
@@ -57,11 +57,13 @@ err engine_sampling_check(const engine_sampling *how, size_t vocab_count)
         if (e.code) return e;
     }
     if (how->bias_count > ENGINE_BIAS_MAX)
-        return err_make(ERR_USAGE, "logit_bias has %zu entries: expected at most %d", how->bias_count, ENGINE_BIAS_MAX);
+        return err_make(ERR_USAGE, "logit_bias has %zu entries: expected at most %d", how->bias_count,
+                        ENGINE_BIAS_MAX);
     for (size_t i = 0; i < how->bias_count; i++) {
         const engine_bias *b = &how->bias[i];
         if (b->id < 0 || (size_t)b->id >= vocab_count)
-            return err_make(ERR_USAGE, "logit_bias names token %d: expected an id below %zu", b->id, vocab_count);
+            return err_make(ERR_USAGE, "logit_bias names token %d: expected an id below %zu", b->id,
+                            vocab_count);
         err e = field_check("logit_bias", b->add, -100, 100);
         if (e.code) return e;
     }
@@ -123,7 +125,8 @@ static double random_next(engine_sampler *s)
     return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
 }
 
-/* -- penalties -------------------------------------------------------------------------------------------- */
+/* -- penalties --------------------------------------------------------------------------------------------
+ */
 
 static void penalise(engine_sampler *s, float *logits)
 {
@@ -150,7 +153,8 @@ static bool has_penalties(const engine_sampling *how)
     return how->repetition_penalty != 1 || how->frequency_penalty != 0 || how->presence_penalty != 0;
 }
 
-/* -- choosing --------------------------------------------------------------------------------------------- */
+/* -- choosing ---------------------------------------------------------------------------------------------
+ */
 
 static int by_logit(const void *a, const void *b)
 {
@@ -167,7 +171,8 @@ static void softmax(candidate *c, size_t count)
     for (size_t i = 0; i < count; i++) c[i].p /= sum;
 }
 
-/* Each filter keeps a prefix of the descending order, but typical_p, and gives how many stay (at least one). */
+/* Each filter keeps a prefix of the descending order, but typical_p, and gives how many stay (at least one).
+ */
 static size_t keep_top_k(const candidate *c, size_t count, int top_k)
 {
     if (top_k <= 0 || (size_t)top_k >= count) return count;
@@ -232,7 +237,8 @@ static size_t keep_min_p(candidate *c, size_t count, double min_p)
     return kept;
 }
 
-/* The finite logits in descending order. With top_k alone the tail need not be sorted, but it is cheap beside a step. */
+/* The finite logits in descending order. With top_k alone the tail need not be sorted, but it is cheap beside
+ * a step. */
 static size_t gather(engine_sampler *s, const float *logits)
 {
     size_t count = 0;
@@ -241,8 +247,8 @@ static size_t gather(engine_sampler *s, const float *logits)
     return count;
 }
 
-/* Candidates less likely than this many e-folds below the best have no share that a draw of 53 bits could meet;
- * dropping them first makes the sort short. */
+/* Candidates less likely than this many e-folds below the best have no share that a draw of 53 bits could
+ * meet; dropping them first makes the sort short. */
 static size_t drop_hopeless(candidate *c, size_t count)
 {
     double best = -INFINITY;
@@ -282,7 +288,8 @@ static int32_t argmax(const float *logits, size_t count)
     return best;
 }
 
-/* -- log-probabilities -------------------------------------------------------------------------------------- */
+/* -- log-probabilities --------------------------------------------------------------------------------------
+ */
 
 static double log_sum_exp(const float *logits, size_t count)
 {
@@ -302,7 +309,8 @@ static void top_insert(engine_pick *pick, size_t top_count, int32_t id, float lo
     pick->top[at] = (engine_logprob){id, logprob};
 }
 
-void engine_pick_logprobs(const float *logits, size_t vocab_count, int32_t id, size_t top_count, engine_pick *out)
+void engine_pick_logprobs(const float *logits, size_t vocab_count, int32_t id, size_t top_count,
+                          engine_pick *out)
 {
     double total = log_sum_exp(logits, vocab_count);
 

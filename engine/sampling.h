@@ -54,9 +54,10 @@ typedef struct engine_pick {
     size_t top_count;
 } engine_pick;
 
-/* Log-probability of `id` (-1: none, NaN) and the top_count most likely (at most ENGINE_LOGPROBS_MAX) of logits
- * as they came from the decoder. */
-void engine_pick_logprobs(const float *logits, size_t vocab_count, int32_t id, size_t top_count, engine_pick *out);
+/* Log-probability of `id` (-1: none, NaN) and the top_count most likely (at most ENGINE_LOGPROBS_MAX) of
+ * logits as they came from the decoder. */
+void engine_pick_logprobs(const float *logits, size_t vocab_count, int32_t id, size_t top_count,
+                          engine_pick *out);
 
 err engine_sampler_new(const engine_sampling *how, size_t vocab_count, engine_sampler **out);
 void engine_sampler_free(engine_sampler *s); /* NULL is fine */

@@ -1,7 +1,7 @@
 /* engine/session.h: one timeline of one model: its tokens and their keys and values.
  *
- * The tokens may run ahead of the cache: the last ones are known but not computed yet. Threads: belongs to the
- * worker's thread. */
+ * The tokens may run ahead of the cache: the last ones are known but not computed yet. Threads: belongs to
+ * the worker's thread. */
 #ifndef ENGINE_SESSION_H
 #define ENGINE_SESSION_H
 

@@ -50,7 +50,8 @@ static size_t first_match(const engine_stop_strings *s)
     size_t first = s->held.size;
 
     for (size_t i = 0; i < s->count; i++) {
-        const char *found = s->held.size ? memmem(s->held.data, s->held.size, s->stops[i].data, s->stops[i].size) : NULL;
+        const char *found =
+            s->held.size ? memmem(s->held.data, s->held.size, s->stops[i].data, s->stops[i].size) : NULL;
         if (found) first = MIN_OF(first, (size_t)(found - s->held.data));
     }
     return first;
@@ -63,8 +64,10 @@ bool engine_stop_strings_push(engine_stop_strings *s, bytes_view piece, bytes *o
     bool met = match < s->held.size;
     size_t certain = met ? match : s->held.size - undecided(s);
     bytes_append(out, s->held.data, certain);
-    if (met) bytes_clear(&s->held);
-    else bytes_remove(&s->held, 0, certain);
+    if (met)
+        bytes_clear(&s->held);
+    else
+        bytes_remove(&s->held, 0, certain);
     return met;
 }
 
