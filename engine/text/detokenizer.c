@@ -38,9 +38,9 @@ void engine_detokenizer_prime(engine_detokenizer *d, const int32_t *ids, size_t 
 
 void engine_detokenizer_push(engine_detokenizer *d, int32_t id, bytes *out)
 {
-    bytes_view token = engine_tokenizer_borrow_token(d->tokenizer, id);
-    if (!token.data || (d->skip_special && engine_tokenizer_is_special(d->tokenizer, id))) return;
-    (void)decode_stream_push(d->stream, token, out);
+    bytes_view token;
+    if (tokenizer_id_text(d->tokenizer, id, d->skip_special, &token))
+        (void)decode_stream_push(d->stream, token, out);
 }
 
 void engine_detokenizer_finish(engine_detokenizer *d, bytes *out) { (void)decode_stream_finish(d->stream, out); }

@@ -132,6 +132,16 @@ static void tokens_list(engine_tokenizer *t)
         t->tokens[t->added.items[i].id] = t->added.items[i].content;
         t->special[t->added.items[i].id] |= t->added.items[i].special;
     }
+    t->texts = t->tokens;
+    for (size_t i = 0; i < t->added.count; i++) {
+        const added_token *token = &t->added.items[i];
+        if (bytes_view_equal(token->text, token->content)) continue;
+        if (t->texts == t->tokens) {
+            t->texts = arena_array(&t->memory, bytes_view, t->token_count);
+            memcpy(t->texts, t->tokens, t->token_count * sizeof *t->texts);
+        }
+        t->texts[token->id] = token->text;
+    }
 }
 
 static err tokenizer_read(const json_node *root, engine_tokenizer *t)
@@ -145,7 +155,7 @@ static err tokenizer_read(const json_node *root, engine_tokenizer *t)
     if (!e.code)
         e = tokenizer_parts_read(json_get(root, "post_processor"), "post_processor", "processors", processor_read, t);
     if (!e.code) e = added_tokens_read(json_get(root, "added_tokens"), a, tokenizer_bpe_vocab(t->model), &t->added);
-    if (!e.code) e = added_tokens_index(&t->added, &t->normalizer);
+    if (!e.code) e = added_tokens_index(&t->added, &t->normalizer, a);
     if (!e.code) tokens_list(t);
     return e;
 }
@@ -195,6 +205,13 @@ bytes_view engine_tokenizer_borrow_token(const engine_tokenizer *t, int32_t id)
 bool engine_tokenizer_is_special(const engine_tokenizer *t, int32_t id)
 {
     return id >= 0 && (size_t)id < t->token_count && t->special[id];
+}
+
+bool tokenizer_id_text(const engine_tokenizer *t, int32_t id, bool skip_special, bytes_view *out)
+{
+    if (id < 0 || (size_t)id >= t->token_count || (skip_special && t->special[id])) return false;
+    *out = t->texts[id];
+    return out->data != NULL;
 }
 
 /* ---- encoding ---- */
@@ -271,10 +288,13 @@ static bool allow_normalized(void *context, size_t begin, size_t end)
     return is_free((guards){e->moved, e->moved_count}, begin, end);
 }
 
-static err piece_encode(encoding *e, bytes_view text, bool at_start)
+/* [begin, end) of the normalized section. */
+static err piece_encode(encoding *e, size_t begin, size_t end)
 {
+    if (begin >= end) return ERR_OK;
     const engine_tokenizer *t = e->tokenizer;
-    if (!tokenizer_pretokenize(&t->pretokenizer, &e->matcher, text, at_start, &e->pieces))
+    bytes_view text = {e->normalized.data + begin, end - begin};
+    if (!tokenizer_pretokenize(&t->pretokenizer, &e->matcher, text, e->begin + begin == 0, &e->pieces))
         return tokenizer_limit_error();
     const pretokenize_work *p = &e->pieces;
     for (size_t i = 0; i < p->ranges.count; i++) {
@@ -288,7 +308,7 @@ static err piece_encode(encoding *e, bytes_view text, bool at_start)
 /* The text between two added tokens: normalized, cut at further added tokens, encoded. */
 static err section_encode(encoding *e, size_t begin, size_t end)
 {
-    if (begin == end) return ERR_OK;
+    if (begin >= end) return ERR_OK;
     const engine_tokenizer *t = e->tokenizer;
     e->begin = begin;
     e->end = end;
@@ -301,12 +321,12 @@ static err section_encode(encoding *e, size_t begin, size_t end)
     added_match match;
     size_t done = 0;
     while (added_walk_next(&walk, &match)) {
-        err failed = piece_encode(e, (bytes_view){e->normalized.data + done, match.begin - done}, begin + done == 0);
+        err failed = piece_encode(e, done, match.begin);
         if (failed.code) return failed;
         engine_ids_push(e->out, match.token->id);
         done = match.end;
     }
-    return piece_encode(e, (bytes_view){e->normalized.data + done, e->normalized.size - done}, begin + done == 0);
+    return piece_encode(e, done, e->normalized.size);
 }
 
 static err text_encode(encoding *e)
@@ -396,9 +416,8 @@ err engine_tokenizer_decode(const engine_tokenizer *t, const int32_t *ids, size_
     size_t begin = out->size;
     bool fits = true;
     for (size_t i = 0; i < count && fits; i++) {
-        bytes_view token = engine_tokenizer_borrow_token(t, ids[i]);
-        if (!token.data || (skip_special && engine_tokenizer_is_special(t, ids[i]))) continue;
-        fits = decode_stream_push(stream, token, out);
+        bytes_view token;
+        if (tokenizer_id_text(t, ids[i], skip_special, &token)) fits = decode_stream_push(stream, token, out);
     }
     fits = fits && decode_stream_finish(stream, out);
     decode_stream_free(stream);

@@ -107,7 +107,8 @@ err added_tokens_read(const json_node *node, arena *a, const token_table *vocab,
     return ERR_OK;
 }
 
-err added_tokens_index(added_tokens *t, const tokenizer_normalizer *n)
+/* Where the normalizer changes a token, the library searches and decodes the changed text. */
+err added_tokens_index(added_tokens *t, const tokenizer_normalizer *n, arena *a)
 {
     CLEANUP(tokenizer_matcher_free) tokenizer_matcher matcher = {0};
     bytes buffers[2] = {{0}, {0}};
@@ -115,10 +116,14 @@ err added_tokens_index(added_tokens *t, const tokenizer_normalizer *n)
     memset(t->raw.first, 0xFF, sizeof t->raw.first);
     memset(t->normalized.first, 0xFF, sizeof t->normalized.first);
     for (size_t i = 0; i < t->count && fits; i++) {
-        bytes_view text = t->items[i].content;
-        if (t->items[i].normalized) fits = tokenizer_normalize(n, &matcher, text, buffers, &text);
-        if (fits) trie_add(t->items[i].normalized ? &t->normalized : &t->raw, text, (int32_t)i);
-        if (t->raw.count + t->normalized.count > TOKENIZER_GROWN_BYTES_MAX / sizeof(struct trie_node)) fits = false;
+        added_token *token = &t->items[i];
+        bytes_view text = token->content;
+        if (token->normalized) fits = tokenizer_normalize(n, &matcher, text, buffers, &text);
+        fits = fits && text.size <= TOKENIZER_TOKEN_BYTES_MAX;
+        if (!fits) break;
+        token->text = bytes_view_equal(text, token->content) ? token->content : tokenizer_text_keep(a, text);
+        trie_add(token->normalized ? &t->normalized : &t->raw, token->text, (int32_t)i);
+        fits = t->raw.count + t->normalized.count <= TOKENIZER_GROWN_BYTES_MAX / sizeof(struct trie_node);
     }
     bytes_free(&buffers[0]);
     bytes_free(&buffers[1]);
@@ -151,9 +156,7 @@ static void match_strip(const added_walk *walk, const added_token *token, added_
     size_t size;
     while (token->lstrip && (size = character_before(at, at + out->begin, &code)) && character_is_space(code))
         out->begin -= size;
-    /* White space that the match before swallowed is gone. */
-    if (out->begin < walk->previous) out->begin = walk->previous;
-    if (out->end < out->begin) out->end = out->begin;
+    if (token->lstrip) out->begin = MAX_OF(out->begin, walk->previous);
     while (token->rstrip && out->end < walk->text.size) {
         size = character_read(at + out->end, &code);
         if (!character_is_space(code)) break;

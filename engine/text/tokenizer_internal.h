@@ -156,6 +156,7 @@ bool tokenizer_normalize(const tokenizer_normalizer *n, tokenizer_matcher *m, by
 
 typedef struct added_token {
     bytes_view content;
+    bytes_view text; /* what it is searched as and decoded to: through the normalizer if `normalized` */
     int32_t id;
     bool single_word, lstrip, rstrip, normalized, special;
 } added_token;
@@ -175,11 +176,13 @@ typedef struct added_tokens {
 } added_tokens;
 /* Takes the ids of contents that `vocab` has already. */
 err added_tokens_read(const json_node *node, arena *a, const token_table *vocab, added_tokens *out);
-err added_tokens_index(added_tokens *t, const tokenizer_normalizer *n);
+err added_tokens_index(added_tokens *t, const tokenizer_normalizer *n, arena *a);
 void added_tokens_free(added_tokens *t);
 
+/* [begin, end) takes in the white space that the token swallows. A token that is white space itself may then
+ * begin before the end of the match before it: the library counts those blanks twice, and so do we. */
 typedef struct added_match {
-    size_t begin, end; /* white space that the token swallows included */
+    size_t begin, end;
     const added_token *token;
 } added_match;
 /* Says whether a special token may stand at [begin, end). */
@@ -277,11 +280,14 @@ struct engine_tokenizer {
     tokenizer_decoder decoder;
     engine_ids before, after; /* of the post-processor */
     bytes_view *tokens;       /* by id; a NULL data is a hole */
+    bytes_view *texts;        /* by id, what the decoder is given: tokens itself, or with some normalized */
     bool *special;            /* by id */
     size_t token_count;       /* largest id + 1 */
 };
 
 err tokenizer_limit_error(void);
+/* False for an id that says nothing: unknown, or special when these are skipped. */
+bool tokenizer_id_text(const engine_tokenizer *t, int32_t id, bool skip_special, bytes_view *out);
 /* Member of `object` that must be a string: copied into the arena. */
 err tokenizer_text_read(const json_node *object, const char *key, arena *a, bytes_view *out);
 bytes_view tokenizer_text_keep(arena *a, bytes_view text);

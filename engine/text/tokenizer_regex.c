@@ -3,7 +3,6 @@
  * Both engines try alternatives in order and agree on what the files use. Where the same letters mean something
  * else they are rewritten, and where there is nothing to rewrite them to they are refused. Source: spec,
  * "Tokenizer", section 11. */
-#define _GNU_SOURCE
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -24,7 +23,10 @@ enum {
 #define NO_SPACES                                                                                          \
     "\\x00-\\x08\\x0E-\\x1F\\x21-\\x84\\x86-\\x9F\\xA1-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}"    \
     "\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}\\x{2060}-\\x{2FFF}\\x{3001}-\\x{10FFFF}"
-#define WORDS "\\p{L}\\p{M}\\p{Nd}\\p{Pc}"
+/* Alphabetic, marks, decimal digits, connectors, and six numbers of Latin-1 that Oniguruma adds. */
+#define WORDS                                                                                                \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\xB2\\xB3\\xB9\\xBC-\\xBE\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}"           \
+    "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
 
 /* ---- translation ---- */
 
@@ -50,6 +52,15 @@ static const escape_rule escape_rules[] = {
     {'H', "[^0-9A-Fa-f]", NULL},
     {'b', "(?:(?<=[" WORDS "])(?![" WORDS "])|(?<![" WORDS "])(?=[" WORDS "]))", "\\b"},
     {'B', "(?:(?<=[" WORDS "])(?=[" WORDS "])|(?<![" WORDS "])(?![" WORDS "]))", NULL},
+};
+
+/* [:name:]; the others mean other characters in the two engines. */
+typedef struct posix_rule {
+    const char *name, *to;
+} posix_rule;
+static const posix_rule posix_rules[] = {
+    {"[:space:]", SPACES}, {"[:digit:]", "\\p{Nd}"}, {"[:word:]", WORDS}, {"[:punct:]", "\\p{P}\\p{S}"},
+    {"[:xdigit:]", "0-9A-Fa-f"},
 };
 
 static err refused(const char *what)
@@ -92,11 +103,14 @@ static err class_translate(translation *t)
     if (*t->at == '\\') return escape_translate(t);
     if (left > 1 && t->at[0] == '&' && t->at[1] == '&') return refused("the class operator &&");
     if (*t->at == '[') {
-        const char *close = left > 1 && t->at[1] == ':' ? memmem(t->at + 2, left - 2, ":]", 2) : NULL;
-        if (!close) return refused("a class inside a class");
-        bytes_append(t->out, t->at, (size_t)(close + 2 - t->at));
-        t->at = close + 2;
-        return ERR_OK;
+        for (size_t i = 0; i < COUNT_OF(posix_rules); i++) {
+            size_t size = strlen(posix_rules[i].name);
+            if (left < size || memcmp(t->at, posix_rules[i].name, size) != 0) continue;
+            bytes_append_text(t->out, posix_rules[i].to);
+            t->at += size;
+            return ERR_OK;
+        }
+        return refused("a class inside a class, or a POSIX class other than space, digit, xdigit, word and punct");
     }
     if (*t->at == ']') {
         if (begins) return refused("an empty class");
