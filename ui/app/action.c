@@ -7,6 +7,7 @@
 const ui_action ui_actions[] = {
     {"help", UI_ANYWHERE, "F1", "help", "Show all keys and commands"},
     {"palette", UI_ANYWHERE, "Ctrl-P", "palette", "Choose any action by its name"},
+    {"quit", UI_ANYWHERE, "Ctrl-Q", "quit", "Leave the workstation"},
     {"next-pane", UI_ANYWHERE, "Tab", "next pane", "Go to the next pane"},
     {"previous-pane", UI_ANYWHERE, "Shift-Tab", NULL, "Go to the previous pane"},
     {"models", UI_ANYWHERE, "F2", "models", "Go to the models pane"},
@@ -19,15 +20,15 @@ const ui_action ui_actions[] = {
     {"stop", UI_ANYWHERE, "Ctrl-C", "stop", "Stop the answer that is being written, or the load"},
     {"redraw", UI_ANYWHERE, "Ctrl-L", NULL, "Draw the whole screen again"},
     {"suspend", UI_ANYWHERE, "Ctrl-Z", NULL, "Put the workstation in the background of the shell"},
-    {"quit", UI_ANYWHERE, "Ctrl-Q", "quit", "Leave the workstation"},
 
     {"load", UI_MODELS, "Enter", "load", "Load the chosen model and chat with it"},
-    {"cancel-load", UI_MODELS, "Esc", NULL, "Cancel the load that is going on"},
+    {"cancel-load", UI_MODELS, "x", "cancel", "Cancel the load that is going on"},
     {"unload", UI_MODELS, "u", "unload", "Free the memory of the loaded model"},
     {"inspect", UI_MODELS, "i", "inspect", "Show what the chosen model is and the memory it needs"},
     {"adapters", UI_MODELS, "a", "adapters", "Turn adapters of the loaded model on or off"},
     {"rescan", UI_MODELS, "r", "rescan", "Read the models folder again"},
     {"filter", UI_MODELS, "/", "filter", "Show only models whose name holds a word"},
+    {"close-models", UI_MODELS, "Esc", "back", "Close what is open here, then go back to the chat"},
 
     {"send", UI_INPUT, "Enter", "send", "Send the message"},
     {"newline", UI_INPUT, "Alt-Enter", "new line", "Begin a new line in the message"},

@@ -139,6 +139,7 @@ void ui_app_close(ui_app *app)
     bytes_free(&app->clipboard);
     free(app->filter);
     free(app->draft);
+    free(app->pending);
     free(app->model_name);
     free(app->model_path);
     free(app->load_problem);
@@ -212,9 +213,19 @@ static void load_done(ui_app *app, const ui_loaded_facts *facts)
                   app->model_name);
 }
 
+/* What the person sent while the model was loading, unless it was changed since. */
+static void send_pending(ui_app *app)
+{
+    if (app->pending && bytes_view_is(ui_editor_text(app->input), app->pending)) ui_app_run(app, "send");
+    free(app->pending);
+    app->pending = NULL;
+}
+
 static void load_failed(ui_app *app, err e)
 {
     app->load = UI_LOAD_NONE;
+    free(app->pending);
+    app->pending = NULL;
     if (e.code == ERR_CANCELLED)
         ui_app_say(app, LOG_INFO, "The load of %s was cancelled", app->model_name);
     else {
@@ -230,7 +241,10 @@ void ui_app_apply_load(ui_app *app, const ui_load_news *news)
         app->load_done = news->done;
         app->load_total = news->total;
         break;
-    case UI_LOAD_DONE: load_done(app, &news->facts); break;
+    case UI_LOAD_DONE:
+        load_done(app, &news->facts);
+        send_pending(app);
+        break;
     case UI_LOAD_FAILED: load_failed(app, news->error); break;
     case UI_LOAD_STACKED:
         ui_app_say(app, LOG_INFO, "Answers now come from %s", app->source->kind->facts(app->source).name);

@@ -48,7 +48,8 @@ struct ui_app {
     size_t scroll_max, scroll_page; /* told by whoever drew it last */
     ui_editor *input;
     ui_input_use input_use;
-    char *draft; /* what was in the input before it was used for something else */
+    char *pending; /* the message that is sent by itself once the model is loaded; NULL: none */
+    char *draft;   /* what was in the input before it was used for something else */
 
     /* Models. */
     ui_model_list models;

@@ -63,8 +63,7 @@ static void run_palette(ui_app *app)
 {
     ui_menu_clear(app->palette);
     for (size_t i = 0; ui_actions[i].name; i++)
-        if (ui_actions[i].place < UI_HELP &&
-            ui_app_can(app, &ui_actions[i])) /* the others only close overlays */
+        if (ui_actions[i].place <= UI_CHAT && ui_app_can(app, &ui_actions[i])) /* the others move in a list */
             ui_menu_add(app->palette, ui_actions[i].name, ui_actions[i].help, i);
     open_overlay(app, UI_PALETTE);
 }
@@ -145,8 +144,6 @@ static void run_models_back(ui_app *app)
 {
     if (app->inspecting)
         app->inspecting = false;
-    else if (app->load == UI_LOAD_GOING)
-        run_cancel_load(app);
     else if (app->filter[0])
         app->filter[0] = 0;
     else
@@ -303,11 +300,14 @@ static void send_message(ui_app *app, bytes_view text, bool edit)
         ui_app_say(app, LOG_INFO, "There is nothing to send yet: type a message first");
         return;
     }
-    if (app->load != UI_LOAD_READY) {
-        ui_app_say(app, LOG_WARNING,
-                   app->load == UI_LOAD_GOING
-                       ? "The model is still being loaded: your message stays here until then"
-                       : "No model is loaded: choose one in the models pane (F2)");
+    if (app->load == UI_LOAD_GOING) {
+        free(app->pending);
+        app->pending = memory_text_n(text.data, text.size);
+        ui_app_say(app, LOG_INFO, "It will be sent as soon as the model is loaded");
+        return;
+    }
+    if (app->load == UI_LOAD_NONE) {
+        ui_app_say(app, LOG_WARNING, "No model is loaded: choose one in the models pane (F2)");
         return;
     }
     err e = edit ? ui_chat_edit(&app->chat, app->source, text, &how, tokens_max(app))
@@ -586,12 +586,13 @@ static const run_row rows[] = {
     {"quit", run_quit, NULL},
 
     {"load", run_load, can_model},
-    {"cancel-load", run_models_back, can_cancel_load},
+    {"cancel-load", run_cancel_load, can_cancel_load},
     {"unload", run_unload, can_unload},
     {"inspect", run_inspect, can_model},
     {"adapters", run_adapters, can_adapters},
     {"rescan", run_rescan, NULL},
     {"filter", run_filter, NULL},
+    {"close-models", run_models_back, NULL},
 
     {"send", run_send, NULL},
     {"newline", run_newline, NULL},

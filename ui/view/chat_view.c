@@ -8,7 +8,14 @@
 #include "ui/view/chat_layout.h"
 #include "ui/view/panes.h"
 
-enum { INPUT_ROWS_MAX = 8, BOXES_FROM_ROWS = 14, GAUGE_CELLS = 12, BOXES_FROM_COLUMNS = 50 };
+enum {
+    INPUT_ROWS_MAX = 8,
+    BOXES_FROM_ROWS = 14,
+    GAUGE_CELLS = 12,
+    CONTEXT_CELLS = 8,
+    STATUS_CELLS_MIN = 42,
+    BOXES_FROM_COLUMNS = 50
+};
 
 /* -- what goes on: one line between conversation and input ------------------------------------------------
  */
@@ -63,17 +70,19 @@ static void draw_going_on(ui_paint *p, ui_rect r)
         ui_paint_format(p, r, 0, 0, UI_STYLE_DIM, "%zu lines below  G goes to the end", app->scroll);
 }
 
-/* How full the context is, at the right end of the row. */
-static void draw_context(ui_paint *p, ui_rect r)
+/* How full the context is, at the right end; the rest of the row is left. */
+static void draw_context(ui_paint *p, ui_rect *r)
 {
     ui_source_facts facts = p->app->source->kind->facts(p->app->source);
     char text[64];
-    if (facts.context_max == 0 || r.columns < 60) return;
-    int end = r.columns - GAUGE_CELLS - 1;
-    snprintf(text, sizeof text, "context %zu/%zu", facts.context_used, facts.context_max);
-    ui_paint_right(p, r, 0, end, UI_STYLE_DIM, text);
-    ui_draw_gauge(p->screen, r, 0, r.columns - GAUGE_CELLS, GAUGE_CELLS,
+    if (facts.context_max == 0 || p->app->load != UI_LOAD_READY) return;
+    int cells = snprintf(text, sizeof text, "context %zu/%zu ", facts.context_used, facts.context_max);
+    if (r->columns < cells + CONTEXT_CELLS + STATUS_CELLS_MIN) return;
+    ui_rect right = ui_rect_take_columns(r, -(cells + CONTEXT_CELLS));
+    ui_draw_words(p->screen, right, 0, 0, UI_STYLE_DIM, text);
+    ui_draw_gauge(p->screen, right, 0, cells, CONTEXT_CELLS,
                   (double)facts.context_used / (double)facts.context_max);
+    ui_rect_take_columns(r, -1);
 }
 
 /* -- the conversation -------------------------------------------------------------------------------------
@@ -196,8 +205,8 @@ void ui_draw_chat(ui_paint *p, ui_rect r)
     }
     ui_rect status = ui_rect_take_rows(&r, -1);
     draw_conversation(p, r);
+    draw_context(p, &status);
     draw_going_on(p, status);
-    draw_context(p, status);
     if (!boxes) {
         ui_draw_words(p->screen, input, 0, 0, writes ? UI_STYLE_USER : UI_STYLE_DIM, ">");
         ui_rect_take_columns(&input, 2);

@@ -8,7 +8,14 @@
 #include "ui/term/cells.h"
 #include "ui/view/panes.h"
 
-enum { WIDE_COLUMNS = 120, MODELS_COLUMNS = 46, TALL_ROWS = 36, LOG_ROWS = 10, DIALOG_MARGIN_FROM_ROWS = 14 };
+enum {
+    WIDE_COLUMNS = 120,
+    MODELS_COLUMNS = 46,
+    TALL_ROWS = 36,
+    LOG_ROWS = 10,
+    DIALOG_MARGIN_FROM_ROWS = 14,
+    TOAST_COLUMNS = 76
+};
 
 const ui_pane ui_panes[] = {
     {UI_MODELS, ui_draw_models, false},
@@ -99,11 +106,13 @@ static void draw_toasts(ui_paint *p, ui_rect r)
                                       [LOG_INFO] = UI_STYLE_OK,
                                       [LOG_DEBUG] = UI_STYLE_DIM};
     const ui_toasts *toasts = &p->app->toasts;
-    int columns = MIN_OF(r.columns, 76), row = r.row;
+    int row = r.row;
 
     for (size_t i = toasts->count; i > 0 && row < r.row + r.rows; i--) {
         const ui_toast *t = &toasts->rows[i - 1];
-        int rows = (int)ui_cells_wrap_count(bytes_view_of(t->text), MAX_OF(columns - 2, 1));
+        bytes_view text = bytes_view_of(t->text);
+        int columns = MIN_OF(MIN_OF(ui_cells(text) + 2, TOAST_COLUMNS), r.columns);
+        int rows = (int)ui_cells_wrap_count(text, MAX_OF(columns - 2, 1));
         ui_rect box = {row, r.column + r.columns - columns, MIN_OF(rows, r.row + r.rows - row), columns};
         ui_draw_fill(p->screen, box, styles[t->level]);
         box.column++;

@@ -92,7 +92,7 @@ static void draw_load(ui_paint *p, ui_rect r)
     text_human_seconds(clock_seconds() - app->load_began, took, sizeof took);
     ui_draw_gauge(p->screen, r, 0, 0, MIN_OF(GAUGE_CELLS, r.columns),
                   app->load_total ? (double)app->load_done / (double)app->load_total : (double)NAN);
-    ui_paint_format(p, r, 0, GAUGE_CELLS + 1, UI_STYLE_TEXT, "%s, %s, Esc cancels", app->model_name, took);
+    ui_paint_format(p, r, 0, GAUGE_CELLS + 1, UI_STYLE_TEXT, "%s, %s, x cancels", app->model_name, took);
 }
 
 static void draw_none(ui_paint *p, ui_rect r)

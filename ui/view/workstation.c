@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/settings.h"
@@ -17,12 +18,11 @@ enum { FRAME_MS = 16, PALETTE_PAGE_ROWS = 10 };
 
 typedef struct workstation {
     ui_screen *screen;
-    ui_local_source *local;
+    int news_fd;
     ui_app app;
     ui_paint paint;
     unsigned drawn; /* version of the state that is on the screen */
     double drawn_at;
-    bool terminal_gone;
 } workstation;
 
 /* -- keys -------------------------------------------------------------------------------------------------
@@ -79,10 +79,7 @@ static void take_keys(workstation *w)
         case UI_KEY_PASTE: pasted(&w->app, &key); break;
         case UI_KEY_RESIZE: w->app.version++; break;
         case UI_KEY_SUSPEND: w->app.suspend = true; break;
-        case UI_KEY_CLOSED:
-            w->app.quit = true;
-            w->terminal_gone = true;
-            return;
+        case UI_KEY_CLOSED: w->app.quit = true; return;
         case UI_KEY_NONE: break;
         }
         if (w->app.quit) return;
@@ -128,7 +125,7 @@ static void wait_for_something(workstation *w)
     struct pollfd on[] = {
         {.fd = ui_screen_input_fd(w->screen), .events = POLLIN},
         {.fd = ui_screen_signal_fd(w->screen), .events = POLLIN},
-        {.fd = ui_local_source_fd(w->local), .events = POLLIN},
+        {.fd = w->news_fd, .events = POLLIN},
     };
     double now = clock_seconds();
     int wait = shorter(ui_screen_wait_ms(w->screen), ui_app_wait_ms(&w->app, now));
@@ -194,19 +191,21 @@ static void say_settings(ui_app *app)
         ui_app_say(app, LOG_WARNING, "%s", settings_borrow_warning(app->settings, i));
 }
 
-static void open_app(workstation *w, settings *s)
+static void open_app(workstation *w, const ui_workstation_parts *parts)
 {
     ui_app *app = &w->app;
-    app->settings = s;
-    app->log = open_log(s);
-    app->source = ui_local_source_as_source(w->local);
-    app->loader = ui_local_source_as_loader(w->local);
+    bool demo_made = false;
+
+    app->settings = parts->settings;
+    app->log = open_log(parts->settings);
+    app->source = parts->source;
+    app->loader = parts->loader;
     say_settings(app);
     app->store = open_store(app);
-    bool demo_made = false;
-    ui_app_say_err(app, ui_first_start(s, &demo_made));
+    ui_app_say_err(app, ui_first_start(parts->settings, &demo_made));
     if (demo_made) ui_app_say(app, LOG_INFO, "The demo model was put into the models folder");
     ui_app_open(app);
+    w->news_fd = parts->news_fd;
     w->paint = (ui_paint){w->screen, app, ui_chat_layout_new(), ui_screen_is_ascii(w->screen)};
     ui_screen_set_title(w->screen, "hyprstream");
 }
@@ -219,27 +218,38 @@ static void close_app(workstation *w)
     ui_chat_layout_free(w->paint.chat);
 }
 
-err ui_workstation_run(ui_cli *cli)
+err ui_workstation_run_on(const ui_workstation_parts *parts)
 {
+    const settings *s = parts->settings;
+    ui_screen_options how = {.color = settings_text(s, "ui.color"), .ascii = settings_bool(s, "ui.ascii")};
     workstation *w = memory_alloc(sizeof *w);
-    settings *s = cli->settings;
-    ui_local_options how = {.device = settings_text(s, "run.device"),
-                            .dtype = settings_text(s, "run.dtype"),
-                            .threads = (int)settings_integer(s, "run.threads")};
 
-    err e = ui_local_source_new(&how, &w->local);
-    if (!e.code)
-        e = ui_screen_open(&(ui_screen_options){.color = settings_text(s, "ui.color"),
-                                                .ascii = settings_bool(s, "ui.ascii")},
-                           &w->screen);
+    err e = ui_screen_open(&how, &w->screen);
     if (!e.code) {
-        open_app(w, s);
+        open_app(w, parts);
         draw(w);
-        loop(w, cli->interrupted);
+        loop(w, parts->interrupted);
         ui_screen_close(w->screen); /* before the rest, which may wait for a step of the engine */
         close_app(w);
     }
-    ui_local_source_free(w->local);
     free(w);
+    return e;
+}
+
+err ui_workstation_run(ui_cli *cli)
+{
+    const settings *s = cli->settings;
+    ui_local_options how = {.device = settings_text(s, "run.device"),
+                            .dtype = settings_text(s, "run.dtype"),
+                            .threads = (int)settings_integer(s, "run.threads")};
+    ui_local_source *local = NULL;
+
+    err e = ui_local_source_new(&how, &local);
+    if (e.code) return e;
+    ui_workstation_parts parts = {cli->settings, ui_local_source_as_source(local),
+                                  ui_local_source_as_loader(local), ui_local_source_fd(local),
+                                  cli->interrupted};
+    e = ui_workstation_run_on(&parts);
+    ui_local_source_free(local);
     return e;
 }
