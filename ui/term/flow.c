@@ -227,12 +227,12 @@ static int cell_width(const ui_flow_text *cell)
     return widest;
 }
 
-/* Natural widths, the widest ones lowered until all fit. False: not even the least ones do. */
+/* Natural widths, the widest ones lowered until all fit. False: they would become too narrow to read. */
 static bool table_widths(const ui_flow *f, const ui_flow_text *cells, size_t rows, size_t columns,
                          int *widths)
 {
     int room = cells_left(f) - TABLE_GAP_CELLS * (int)(columns - 1), total = 0;
-    if (room < TABLE_COLUMN_CELLS_MIN * (int)columns) return false;
+    if (room < (int)columns) return false;
     for (size_t column = 0; column < columns; column++) {
         widths[column] = 1;
         for (size_t row = 0; row < rows; row++)
@@ -244,6 +244,7 @@ static bool table_widths(const ui_flow *f, const ui_flow_text *cells, size_t row
         size_t widest = 0;
         for (size_t column = 1; column < columns; column++)
             if (widths[column] > widths[widest]) widest = column;
+        if (widths[widest] <= TABLE_COLUMN_CELLS_MIN) return false;
         widths[widest]--;
     }
     return true;

@@ -326,7 +326,9 @@ ui_lines ui_plain_lines(bytes_view text, const ui_markdown_options *how, arena *
 /* ---- the last code block ---- */
 
 typedef struct code_search {
+    bytes_view text;
     bytes *out;
+    size_t indent; /* blanks that md4c says the line begins with */
     bool in_code, found;
 } code_search;
 
@@ -353,20 +355,41 @@ static int span_ignore(MD_SPANTYPE type, void *detail, void *context)
     return 0;
 }
 
+/* md4c tells a line's indentation as blanks of its own; tabs (a Makefile's) are taken from the text again. */
+static void indent_add(code_search *search, const char *line)
+{
+    const char *from = line;
+    for (size_t covered = 0; covered < search->indent && from > search->text.data;
+         covered += *from == '\t' ? 4 : 1) {
+        if (from[-1] != ' ' && from[-1] != '\t') break;
+        from--;
+    }
+    bytes_append(search->out, from, (size_t)(line - from));
+    search->indent = 0;
+}
+
 static int code_text(MD_TEXTTYPE type, const MD_CHAR *data, MD_SIZE size, void *context)
 {
     code_search *search = context;
     if (!search->in_code) return 0;
-    if (type == MD_TEXT_NULLCHAR)
+    bool is_of_text = data >= search->text.data && data < search->text.data + search->text.size;
+    if (type == MD_TEXT_NULLCHAR) {
         bytes_append_byte(search->out, 0);
-    else
+    } else if (is_of_text) {
+        indent_add(search, data);
         bytes_append(search->out, data, size);
+    } else if (size && data[0] == ' ') {
+        search->indent += size;
+    } else {
+        search->indent = 0;
+        bytes_append(search->out, data, size);
+    }
     return 0;
 }
 
 bool ui_markdown_last_code(bytes_view text, bytes *out)
 {
-    code_search search = {.out = out};
+    code_search search = {.text = text, .out = out};
     MD_PARSER parser = {.flags = FLAGS,
                         .enter_block = code_block_begin,
                         .leave_block = code_block_end,
