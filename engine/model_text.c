@@ -183,13 +183,27 @@ static err template_add(engine_model_text *text, text_files *f, const engine_cha
     named_template *to = &text->templates[text->template_count++];
     to->name = memory_text(name);
     const char *file = arena_printf(&f->memory, "%s/%s", text->place, template_file(f, name, &f->memory));
-    to->failure = e.code ? err_note(e, "%s", file)
+    to->failure = e.code ? err_note(e, "%s", text->place)
                          : engine_chat_template_parse(bytes_borrow(&source), file, &to->parsed);
     return ERR_OK;
 }
 
-/* `config`: tokenizer_config.json, or NULL; the names of its list of templates are among those asked for. */
-static err templates_read(engine_model_text *text, text_files *f, const json_node *config)
+/* The templates that a file lists by name. A file that is no JSON has none here: the default says why. */
+static err templates_listed(engine_model_text *text, text_files *f, const engine_chat_sources *sources,
+                            bytes_view json)
+{
+    const json_node *root = NULL;
+    err e = json_root(json, &f->memory, &root);
+    if (e.code) return ERR_OK;
+    const json_node *list = json_get(root, "chat_template");
+    for (const json_node *item = json_first(list); !e.code && item; item = item->next) {
+        bytes_view name = json_text(json_get(item, "name"));
+        if (name.size) e = template_add(text, f, sources, arena_text_n(&f->memory, name.data, name.size));
+    }
+    return e;
+}
+
+static err templates_read(engine_model_text *text, text_files *f)
 {
     const engine_chat_sources sources = {
         .chat_template_jinja = bytes_borrow(&f->jinja),
@@ -202,11 +216,8 @@ static err templates_read(engine_model_text *text, text_files *f, const json_nod
     err e = template_add(text, f, &sources, "default");
     for (size_t i = 0; !e.code && i < f->additional_count; i++)
         e = template_add(text, f, &sources, f->named[i].name);
-    const json_node *list = json_get(config, "chat_template");
-    for (const json_node *item = json_first(list); !e.code && item; item = item->next) {
-        bytes_view name = json_text(json_get(item, "name"));
-        if (name.size) e = template_add(text, f, &sources, arena_text_n(&f->memory, name.data, name.size));
-    }
+    if (!e.code) e = templates_listed(text, f, &sources, sources.chat_template_json);
+    if (!e.code) e = templates_listed(text, f, &sources, sources.tokenizer_config_json);
     return e;
 }
 
@@ -239,7 +250,7 @@ static err text_parse(engine_model_text *text, text_files *f)
     e = json_root(bytes_borrow(&f->specials), &f->memory, &specials);
     if (!e.code) e = specials_read(text, specials);
     if (e.code) return err_note(e, "%s/special_tokens_map.json", text->place);
-    return templates_read(text, f, config);
+    return templates_read(text, f);
 }
 
 err engine_model_text_read(engine_files *files, engine_model_text **out)
