@@ -184,6 +184,13 @@ static void streams_drop(engine_worker *w, worker_stream **list)
         worker_stream_fail(w, s, err_make(ERR_CANCELLED, "the worker ends"));
 }
 
+/* A job that the end of the worker came before: what it gives back is given back all the same. */
+static void job_drop(engine_worker *w, worker_job *job)
+{
+    if (job->kind == WORKER_FREE_MODEL) worker_model_give_back(w, job->model);
+    worker_job_free(job);
+}
+
 static void *worker_main(void *context)
 {
     engine_worker *w = context;
@@ -192,7 +199,7 @@ static void *worker_main(void *context)
         bool busy = w->running || w->waiting;
         worker_job *job = busy ? queue_take(w->inbox) : queue_wait(w->inbox, -1);
         for (; job && !atomic_load(&w->quit); job = queue_take(w->inbox)) job_do(w, job);
-        if (job) worker_job_free(job);
+        if (job) job_drop(w, job);
         worker_streams_cancel(w);
         worker_streams_admit(w);
         worker_step(w);
@@ -202,10 +209,7 @@ static void *worker_main(void *context)
     streams_drop(w, &w->waiting);
     streams_drop(w, &w->running);
     worker_streams_sweep(w);
-    for (worker_job *job; (job = queue_take(w->inbox));) {
-        if (job->kind == WORKER_FREE_MODEL) worker_model_give_back(w, job->model);
-        worker_job_free(job);
-    }
+    for (worker_job *job; (job = queue_take(w->inbox));) job_drop(w, job);
     return NULL;
 }
 

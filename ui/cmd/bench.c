@@ -98,82 +98,85 @@ static err event_error(const engine_event *event)
     return cancelled ? err_make(ERR_CANCELLED, "cancelled") : ERR_OK;
 }
 
-/* One stream alone, from an empty cache. */
-static err single_run(ui_running *r, const bench_plan *plan, size_t answer_tokens, uint64_t seed,
-                      engine_usage *usage)
+/* A stream that was posted, with times of clock_seconds() that the worker's own measurements give. */
+typedef struct stream {
+    engine_job_id job;
+    double posted;
+    engine_usage usage;
+    bool ended;
+} stream;
+
+static double stream_began(const stream *s) { return s->posted + s->usage.first_token_seconds; }
+static double stream_ended(const stream *s) { return stream_began(s) + s->usage.decode_seconds; }
+
+static void stream_note(stream *streams, size_t count, const engine_event *event)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (streams[i].job != event->job || !event->last) continue;
+        streams[i].ended = true;
+        streams[i].usage = event->usage;
+    }
+}
+
+static bool all_ended(const stream *streams, size_t count)
+{
+    while (count && streams[count - 1].ended) count--;
+    return !count;
+}
+
+/* Post `count` streams at once, with prompts of seeds from `seed` on, and wait for all. */
+static err streams_run(ui_running *r, const bench_plan *plan, size_t answer_tokens, uint64_t seed,
+                       stream *streams, size_t count)
 {
     err e = ERR_OK;
-    bool last = false;
 
-    engine_worker_forget(r->worker, NULL);
-    engine_job_id job = stream_post(r, plan, answer_tokens, seed);
-    while (!last) {
+    for (size_t i = 0; i < count; i++) {
+        streams[i] = (stream){.posted = clock_seconds()};
+        streams[i].job = stream_post(r, plan, answer_tokens, seed + i);
+    }
+    while (!all_ended(streams, count)) {
         engine_event event;
-        ui_running_wait(r, job, &event);
-        if (!e.code) e = event_error(&event);
-        if (event.kind == ENGINE_EVENT_FINISHED) *usage = event.usage;
-        last = event.last;
+        ui_running_wait(r, streams[0].job, &event);
+        bool first_failure = !e.code && (e = event_error(&event)).code;
+        stream_note(streams, count, &event);
         engine_event_free(r->worker, &event);
+        for (size_t i = 0; first_failure && i < count; i++) engine_worker_cancel(r->worker, streams[i].job);
     }
     return e;
 }
 
-/* What was seen of streams that run together. All are decoding from `all_began` on, until the first one ends.
- */
-typedef struct batch_watch {
-    engine_job_id jobs[ENGINE_WORKER_STREAMS_MAX];
-    bool began[ENGINE_WORKER_STREAMS_MAX];
-    size_t count, began_count, ended_count;
-    double all_began, first_ended;
-    size_t tokens; /* in between */
-    err failed;
-} batch_watch;
-
-static void watch_event(batch_watch *w, const engine_event *event)
+/* Tokens per second of all streams together. Each prompt is read once before, so that all streams find theirs
+ * in the cache and begin to write together. */
+static err batch_run(ui_running *r, const bench_plan *plan, size_t count, double *tok_s)
 {
-    size_t i = 0;
-
-    while (i < w->count && w->jobs[i] != event->job) i++;
-    if (i == w->count) return;
-    if (!w->failed.code) w->failed = event_error(event);
-    if (event->ids.count) {
-        if (w->began_count == w->count && !w->ended_count) w->tokens += event->ids.count;
-        if (!w->began[i] && ++w->began_count == w->count) w->all_began = clock_seconds();
-        w->began[i] = true;
-    }
-    if (event->last && w->ended_count++ == 0) w->first_ended = clock_seconds();
-}
-
-/* Tokens per second of all streams together, NaN when the first ended before the last began. */
-static err batch_run(ui_running *r, const bench_plan *plan, size_t stream_count, double *tok_s)
-{
-    batch_watch w = {.count = stream_count};
-    bool stopped = false;
+    enum { SEED = 100 };
+    stream streams[ENGINE_WORKER_STREAMS_MAX];
+    double began = INFINITY, ended = 0, tokens = 0;
+    err e = ERR_OK;
 
     engine_worker_forget(r->worker, NULL);
-    for (size_t i = 0; i < stream_count; i++) w.jobs[i] = stream_post(r, plan, plan->answer_tokens, 100 + i);
-    while (w.ended_count < stream_count) {
-        engine_event event;
-        ui_running_wait(r, w.jobs[0], &event);
-        watch_event(&w, &event);
-        engine_event_free(r->worker, &event);
-        if (!w.failed.code || stopped) continue;
-        for (size_t i = 0; i < stream_count; i++) engine_worker_cancel(r->worker, w.jobs[i]);
-        stopped = true;
+    for (size_t i = 0; !e.code && i < count; i++) e = streams_run(r, plan, 1, SEED + i, streams, 1);
+    if (!e.code) e = streams_run(r, plan, plan->answer_tokens, SEED, streams, count);
+    if (e.code) return e;
+    for (size_t i = 0; i < count; i++) {
+        began = fmin(began, stream_began(&streams[i]));
+        ended = fmax(ended, stream_ended(&streams[i]));
+        tokens += (double)streams[i].usage.completion_tokens - 1;
     }
-    double seconds = w.first_ended - w.all_began;
-    *tok_s = w.tokens && seconds > 0 ? (double)w.tokens / seconds : NAN;
-    return w.failed;
+    *tok_s = ended > began ? tokens / (ended - began) : NAN;
+    return e;
 }
 
 static err measure(ui_running *r, const bench_plan *plan, bench_result *out)
 {
-    engine_usage usage = {0};
+    stream one;
 
     /* The first pass of a process pays for memory and threads that later ones find ready. */
-    err e = single_run(r, plan, 2, 1, &usage);
-    if (!e.code) e = single_run(r, plan, plan->answer_tokens, 2, &usage);
+    err e = streams_run(r, plan, 2, 1, &one, 1);
+    engine_worker_forget(r->worker, NULL);
+    if (!e.code) e = streams_run(r, plan, plan->answer_tokens, 2, &one, 1);
     if (e.code) return e;
+    engine_usage usage = one.usage;
     out->first_token_s = usage.first_token_seconds;
     out->prefill_tok_s =
         usage.prefill_seconds > 0 ? (double)usage.prompt_tokens / usage.prefill_seconds : NAN;

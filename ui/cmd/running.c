@@ -11,13 +11,9 @@ enum { INTERRUPT_LOOK_MS = 50 };
 
 void ui_running_wait(ui_running *r, engine_job_id job, engine_event *out)
 {
-    bool cancelled = false;
-
-    while (!engine_worker_wait(r->worker, INTERRUPT_LOOK_MS, out)) {
-        if (!*r->cli->interrupted || cancelled) continue;
-        engine_worker_cancel(r->worker, job);
-        cancelled = true;
-    }
+    do {
+        if (*r->cli->interrupted) engine_worker_cancel(r->worker, job);
+    } while (!engine_worker_wait(r->worker, INTERRUPT_LOOK_MS, out));
 }
 
 static void progress_show(FILE *out, const engine_event *event)

@@ -19,7 +19,7 @@ typedef struct ui_running {
 err ui_running_open(ui_cli *cli, const ui_arguments *a, const char *word, ui_running *out);
 void ui_running_close(ui_running *r); /* a zeroed one is fine */
 
-/* The next event of any job, which is the caller's: engine_event_free. Ctrl-C cancels `job`, once. */
+/* The next event of any job, which is the caller's: engine_event_free. Ctrl-C cancels `job`. */
 void ui_running_wait(ui_running *r, engine_job_id job, engine_event *out);
 
 const engine_tokenizer *ui_running_borrow_tokenizer(const ui_running *r, err *problem);
