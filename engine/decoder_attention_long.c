@@ -40,25 +40,26 @@ static tensor *attend_softcapped(const engine_decoder *d, tensor_scope *s, tenso
     return TENSOR_RESHAPE(s, y, heads, rows, size);
 }
 
-/* [rows, heads * d] of one segment as [heads, rows, d]. */
+/* Rows [begin, begin + count) of x [rows, heads * d] as [heads, count, d]. */
 static tensor *as_heads(tensor_scope *s, tensor *x, size_t begin, size_t count, size_t heads, size_t size)
 {
     tensor *part = tensor_narrow(s, x, 0, (int64_t)begin, (int64_t)count);
     return tensor_transpose(s, TENSOR_RESHAPE(s, part, (int64_t)count, (int64_t)heads, (int64_t)size), 0, 1);
 }
 
-/* Keys and values from `first_key` to the segment's end: [kv heads, keys, d]. False: failed, kept in the scope. */
+/* k and v, of the rows of a segment, become all keys and values from `first_key` to its end: [kv heads, keys, d].
+ * False: failed, kept in the scope. */
 static bool keys_of(const engine_rows *rows, tensor_scope *s, size_t i, size_t layer, size_t first_key, tensor **k,
                     tensor **v)
 {
     const engine_spec *spec = rows->d->spec;
     const engine_segment *segment = &rows->segments[i];
-    size_t begin = rows->list[i].begin, count = segment->row_count;
+    size_t count = segment->row_count;
     if (segment->cache && first_key < segment->position)
         return engine_cache_gather(segment->cache, s, layer, first_key, segment->position + count, k, v);
     size_t skipped = first_key - MIN_OF(first_key, segment->position);
-    *k = as_heads(s, *k, begin + skipped, count - skipped, spec->kv_head_count, spec->head_size);
-    *v = as_heads(s, *v, begin + skipped, count - skipped, spec->kv_head_count, spec->head_size);
+    *k = as_heads(s, *k, skipped, count - skipped, spec->kv_head_count, spec->head_size);
+    *v = as_heads(s, *v, skipped, count - skipped, spec->kv_head_count, spec->head_size);
     return *k && *v;
 }
 
@@ -71,7 +72,7 @@ static tensor *attend_fused(const engine_rows *rows, tensor_scope *s, size_t i, 
     const engine_mask *mask = mask_for(rows, i, layer);
     size_t count = rows->segments[i].row_count;
     if (!keys_of(rows, s, i, layer, mask->first_key, &k, &v)) return NULL;
-    q = as_heads(s, q, rows->list[i].begin, count, spec->head_count, spec->head_size);
+    q = as_heads(s, q, 0, count, spec->head_count, spec->head_size);
     tensor *y;
     if (spec->attention_softcap > 0) {
         y = attend_softcapped(rows->d, s, q, k, v, mask->additive);
@@ -149,8 +150,7 @@ static tensor *attend_chunks(const engine_rows *rows, tensor_scope *s, size_t i,
     for (; chunk.row < segment->row_count; chunk.row += chunk.count) {
         size_t mark = tensor_scope_mark(s);
         chunk.count = MIN_OF(chunk_rows, segment->row_count - chunk.row);
-        tensor *part = as_heads(s, q, rows->list[i].begin + chunk.row, chunk.count, spec->head_count,
-                                spec->head_size);
+        tensor *part = as_heads(s, q, chunk.row, chunk.count, spec->head_count, spec->head_size);
         tensor *target = tensor_narrow(s, out, 0, (int64_t)chunk.row, (int64_t)chunk.count);
         if (!tensor_copy_into(s, target, attend_chunk(rows->d, s, &chunk, part, k, v))) return NULL;
         tensor_scope_release(s, mark);
@@ -161,6 +161,10 @@ static tensor *attend_chunks(const engine_rows *rows, tensor_scope *s, size_t i,
 tensor *engine_attend_long(const engine_rows *rows, tensor_scope *s, size_t segment, size_t layer, tensor *q,
                            tensor *k, tensor *v)
 {
+    const engine_row_range *range = &rows->list[segment];
+    q = engine_rows_copy(s, q, range->begin, range->count);
+    k = engine_rows_copy(s, k, range->begin, range->count);
+    v = engine_rows_copy(s, v, range->begin, range->count);
     return rows->all.kernels ? attend_chunks(rows, s, segment, layer, q, k, v)
                              : attend_fused(rows, s, segment, layer, q, k, v);
 }

@@ -65,6 +65,10 @@ static inline size_t first_key_of(const engine_segment *segment, size_t row, siz
     return window && end > window && end - window > first ? end - window : first;
 }
 
+/* Rows [begin, begin + count) of x as a tensor that begins where an allocation does: what libtorch's products give
+ * depends on how their input is aligned, in its last bits. */
+tensor *engine_rows_copy(tensor_scope *s, tensor *x, size_t begin, size_t count);
+
 /* Groups of ranges: the end of the run of ranges from i on for which same(range i, range j) holds. */
 typedef bool engine_range_same(const engine_decoder *d, size_t module, const engine_row_range *a,
                                const engine_row_range *b);

@@ -24,6 +24,12 @@ size_t engine_ranges_run_rows(const engine_ranges *ranges, size_t i, size_t end)
     return last->begin + last->count - ranges->list[i].begin;
 }
 
+tensor *engine_rows_copy(tensor_scope *s, tensor *x, size_t begin, size_t count)
+{
+    if (!x || (begin == 0 && count == (size_t)tensor_size(x, 0))) return x;
+    return tensor_clone(s, tensor_narrow(s, x, 0, (int64_t)begin, (int64_t)count));
+}
+
 static size_t rows_wanted(const engine_segment *segment)
 {
     return segment->want == ENGINE_LOGITS_ALL ? segment->row_count : segment->want == ENGINE_LOGITS_LAST ? 1 : 0;

@@ -241,10 +241,10 @@ static void each_group(const engine_decoder *d, engine_linear l, const engine_ra
 }
 
 /* Each long range alone, so that its numbers do not depend on the others. */
-static tensor *long_range(const engine_decoder *d, tensor_scope *s, engine_linear l, const tensor *x,
+static tensor *long_range(const engine_decoder *d, tensor_scope *s, engine_linear l, tensor *x,
                           const engine_row_range *range)
 {
-    tensor *part = rows_of(s, x, range->begin, range->count);
+    tensor *part = engine_rows_copy(s, x, range->begin, range->count);
     tensor *y = base_product(d, s, l, range->stack, part);
     return engine_stack_acts(range->stack, l.module) ? add_deltas(d, s, l, range->stack, part, y) : y;
 }
