@@ -1,0 +1,65 @@
+/* ui/main.c: no words opens the workstation, words are a command. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/settings.h"
+#include "ui/cmd/commands.h"
+#include "ui/view/workstation.h"
+
+/* Ctrl-C: those who wait look at it. The first one cancels; one that nobody has acted on ends the program. */
+static volatile sig_atomic_t interrupted;
+
+enum { INTERRUPTS_MAX = 3 };
+
+static void interrupt(int number)
+{
+    if (++interrupted < INTERRUPTS_MAX) return;
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static int failed(err e)
+{
+    fprintf(stderr, "hyprstream: %s\n", e.text);
+    return err_exit_status(e);
+}
+
+static int run(ui_cli *cli, int argc, char **argv)
+{
+    if (argc == 1) {
+        err e = ui_workstation_run(cli);
+        return e.code ? failed(e) : 0;
+    }
+    const ui_command *command = ui_command_find(argv[1]);
+    if (!command) return failed(ui_command_unknown(argv[1]));
+    /* No SA_RESTART: a read of standard input ends too. */
+    struct sigaction action = {.sa_handler = interrupt};
+    sigaction(SIGINT, &action, NULL);
+    return ui_command_run(command, cli, argc - 1, argv + 1);
+}
+
+static int run_with_settings(int argc, char **argv)
+{
+    env environment = env_of_process();
+    folders where = {0};
+    ui_cli cli = {.in = stdin, .out = stdout, .err_out = stderr, .interrupted = &interrupted};
+
+    err e = folders_find(&environment, &where);
+    if (!e.code) e = settings_open(&where, &environment, &cli.settings);
+    int status = e.code ? failed(e) : run(&cli, argc, argv);
+    settings_free(cli.settings);
+    folders_free(&where);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) return puts("hyprstream " HYPRSTREAM_VERSION) < 0;
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        ui_commands_print(stdout);
+        return 0;
+    }
+    return run_with_settings(argc, argv);
+}
