@@ -391,7 +391,7 @@ TEST(toasts_go_when_their_time_is_over)
     for (int i = 0; i < 9; i++) {
         char text[8];
         snprintf(text, sizeof text, "%d", i);
-        ui_toasts_add(&t, LOG_INFO, text, 107);
+        ui_toasts_add(&t, LOG_WARNING, text, 107);
     }
     check_int(t.count, UI_TOASTS_MAX);
 }

@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/text.h"
+#include "ui/app/figures.h"
 
 #define MARK_MODEL "model" /* the one used last */
 
@@ -205,7 +205,7 @@ static void load_done(ui_app *app, const ui_loaded_facts *facts)
     ui_sampling_follow(&app->sampling, &facts->defaults);
     ui_adapters_scan(app->model_path, &app->adapters);
     if (app->store) ui_app_say_err(app, ui_chat_store_mark(app->store, MARK_MODEL, app->model_name));
-    text_human_seconds(facts->load_seconds, took, sizeof took);
+    ui_figure_seconds(facts->load_seconds, took, sizeof took);
     ui_app_say(app, LOG_INFO, "%s is loaded: %s, %s, in %s", app->model_name, facts->device, facts->type,
                took);
     if (!facts->has_template)

@@ -13,7 +13,8 @@ static void drop(ui_toasts *t, size_t i)
 void ui_toasts_add(ui_toasts *t, log_level level, const char *text, double now)
 {
     for (size_t i = 0; i < t->count; i++)
-        if (strcmp(t->rows[i].text, text) == 0) drop(t, i--);
+        if (strcmp(t->rows[i].text, text) == 0 || (level == LOG_INFO && t->rows[i].level == LOG_INFO))
+            drop(t, i--);
     if (t->count == UI_TOASTS_MAX) drop(t, 0);
     ui_toast *row = &t->rows[t->count++];
     row->level = level;

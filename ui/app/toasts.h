@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 
-enum { UI_TOASTS_MAX = 4, UI_TOAST_TEXT_MAX = 512, UI_TOAST_SECONDS = 5, UI_TOAST_ERROR_SECONDS = 12 };
+enum { UI_TOASTS_MAX = 4, UI_TOAST_TEXT_MAX = 512, UI_TOAST_SECONDS = 5, UI_TOAST_ERROR_SECONDS = 10 };
 
 typedef struct ui_toast {
     log_level level;
@@ -21,7 +21,7 @@ typedef struct ui_toasts {
     size_t count;
 } ui_toasts;
 
-/* The oldest gives way when there are too many; a sentence that is shown already only stays longer. */
+/* The oldest gives way when there are too many; good news replaces older good news. */
 void ui_toasts_add(ui_toasts *t, log_level level, const char *text, double now);
 /* Forget those whose time is over; true: some went. */
 bool ui_toasts_expire(ui_toasts *t, double now);

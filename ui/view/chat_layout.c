@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/text.h"
+#include "ui/app/figures.h"
 #include "ui/term/cells.h"
 #include "ui/term/markdown.h"
 #include "ui/term/sanitise.h"
@@ -74,33 +74,15 @@ static const char *sign(const ui_chat_look *look, const char *unicode, const cha
     return look->ascii ? ascii : unicode;
 }
 
-/* -- figures --------------------------------------------------------------------------------------------- */
-
-void ui_answer_figures(const ui_chat_message *m, bytes *out)
-{
-    const engine_usage *u = &m->usage;
-    char seconds[32];
-
-    bytes_printf(out, "%zu tokens, ", u->completion_tokens);
-    if (u->completion_tokens > 1 && u->decode_seconds > 0)
-        bytes_printf(out, "%.1f tok/s, ", (double)(u->completion_tokens - 1) / u->decode_seconds);
-    else
-        bytes_append_text(out, "n/a tok/s, ");
-    if (u->completion_tokens > 0 && u->first_token_seconds > 0) {
-        text_human_seconds(u->first_token_seconds, seconds, sizeof seconds);
-        bytes_printf(out, "first after %s, ", seconds);
-    } else {
-        bytes_append_text(out, "first after n/a, ");
-    }
-    bytes_printf(out, "%s, seed %llu", engine_finish_name(m->reason), (unsigned long long)u->seed);
-}
+/* -- what is said under and above the words ----------------------------------------------------------------
+ */
 
 static void push_end(block *b, const ui_chat_message *m, const ui_chat_look *look)
 {
     CLEANUP(bytes_free) bytes text = {0};
     switch (m->state) {
     case UI_ANSWER_DONE:
-        ui_answer_figures(m, &text);
+        ui_figures_of_answer(m, &text);
         push_words(b, look, UI_STYLE_DIM, bytes_text(&text));
         break;
     case UI_ANSWER_FAILED: push_words(b, look, UI_STYLE_ERROR, m->problem ? m->problem : "failed"); break;
@@ -134,7 +116,7 @@ static void push_thinking(block *b, const ui_chat_message *m, const ui_chat_look
     bytes_printf(&head, "%s %s, %zu words", look->thinking_open ? sign(look, "▾", "v") : sign(look, "▸", ">"),
                  going ? "thinking" : "thought", count_words(bytes_borrow(&m->reasoning)));
     if (m->thinking_seconds > 0) {
-        text_human_seconds(m->thinking_seconds, seconds, sizeof seconds);
+        ui_figure_seconds(m->thinking_seconds, seconds, sizeof seconds);
         bytes_printf(&head, ", %s", seconds);
     }
     bytes_append_text(&head, look->thinking_open ? "  (t folds)" : "  (t opens)");

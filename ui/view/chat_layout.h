@@ -24,7 +24,4 @@ size_t ui_chat_layout_update(ui_chat_layout *layout, const ui_chat *chat, const 
 /* Line i of all; borrowed until the next update. */
 ui_line ui_chat_layout_line(const ui_chat_layout *layout, size_t i);
 
-/* What was measured of an answer: tokens, speed, time to the first token, why it ended, seed. Appended. */
-void ui_answer_figures(const ui_chat_message *m, bytes *out);
-
 #endif

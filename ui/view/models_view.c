@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "ui/app/figures.h"
 #include "ui/view/panes.h"
 
 enum {
@@ -158,7 +159,7 @@ static int loaded_facts(ui_paint *p, ui_rect r, int row)
 {
     const ui_loaded_facts *f = &p->app->facts;
     char text[96], took[32];
-    text_human_seconds(f->load_seconds, took, sizeof took);
+    ui_figure_seconds(f->load_seconds, took, sizeof took);
     snprintf(text, sizeof text, "on %s in %s, in %s", f->device, f->type, took);
     return fact(p, r, row, "loaded", text);
 }

@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "ui/app/first_start.h"
-#include "ui/app/local_source.h"
 #include "ui/view/chat_layout.h"
 #include "ui/view/panes.h"
 
@@ -51,6 +50,7 @@ static void typed(ui_app *app, const ui_key *key)
     bool text_first = key->is_text || moves_in_text(key->name);
 
     app->version++;
+    if (strcmp(key->name, "Esc") == 0) ui_toasts_clear(&app->toasts);
     if (action && !(ui_place_is_text(app->focus) && text_first)) {
         ui_app_run(app, action->name);
         return;
@@ -233,23 +233,5 @@ err ui_workstation_run_on(const ui_workstation_parts *parts)
         close_app(w);
     }
     free(w);
-    return e;
-}
-
-err ui_workstation_run(ui_cli *cli)
-{
-    const settings *s = cli->settings;
-    ui_local_options how = {.device = settings_text(s, "run.device"),
-                            .dtype = settings_text(s, "run.dtype"),
-                            .threads = (int)settings_integer(s, "run.threads")};
-    ui_local_source *local = NULL;
-
-    err e = ui_local_source_new(&how, &local);
-    if (e.code) return e;
-    ui_workstation_parts parts = {cli->settings, ui_local_source_as_source(local),
-                                  ui_local_source_as_loader(local), ui_local_source_fd(local),
-                                  cli->interrupted};
-    e = ui_workstation_run_on(&parts);
-    ui_local_source_free(local);
     return e;
 }
