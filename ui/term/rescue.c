@@ -56,14 +56,10 @@ static void on_end(int number)
     raise(number);
 }
 
-void ui_rescue_arm(int terminal_fd, const struct termios *modes, bytes_view restore, int notify_fd)
+void ui_rescue_watch(int notify_fd)
 {
-    rescue.terminal_fd = terminal_fd;
+    rescue.is_armed = 0;
     rescue.notify_fd = notify_fd;
-    rescue.modes = *modes;
-    rescue.restore_size = MIN_OF(restore.size, sizeof rescue.restore);
-    memcpy(rescue.restore, restore.data, rescue.restore_size);
-    rescue.is_armed = 1;
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
         struct sigaction action = {.sa_flags = SA_RESTART};
         action.sa_handler = signals[i].notice ? on_notice : on_end;
@@ -73,10 +69,19 @@ void ui_rescue_arm(int terminal_fd, const struct termios *modes, bytes_view rest
     }
 }
 
+void ui_rescue_arm(int terminal_fd, const struct termios *modes, bytes_view restore)
+{
+    rescue.terminal_fd = terminal_fd;
+    rescue.modes = *modes;
+    rescue.restore_size = MIN_OF(restore.size, sizeof rescue.restore);
+    memcpy(rescue.restore, restore.data, rescue.restore_size);
+    rescue.is_armed = 1;
+}
+
 void ui_rescue_pause(void) { rescue.is_armed = 0; }
 void ui_rescue_resume(void) { rescue.is_armed = 1; }
 
-void ui_rescue_disarm(void)
+void ui_rescue_end(void)
 {
     rescue.is_armed = 0;
     for (size_t i = 0; i < SIGNAL_COUNT; i++) sigaction(signals[i].number, &rescue.before[i], NULL);

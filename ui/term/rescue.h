@@ -13,12 +13,15 @@
 
 enum { UI_RESCUE_BYTES_MAX = 256 };
 
-/* One byte arrives at notify_fd for: 'w' SIGWINCH, 'c' SIGCONT, 'z' SIGTSTP. */
-void ui_rescue_arm(int terminal_fd, const struct termios *modes, bytes_view restore, int notify_fd);
+/* Before ncurses starts, which otherwise would set handlers of its own that end the program with status 1.
+ * One byte arrives at notify_fd for: 'w' SIGWINCH, 'c' SIGCONT, 'z' SIGTSTP. */
+void ui_rescue_watch(int notify_fd);
+/* From now on there is something to give back. */
+void ui_rescue_arm(int terminal_fd, const struct termios *modes, bytes_view restore);
 /* The terminal is somebody else's for a while (suspended, an editor runs): handlers write nothing. */
 void ui_rescue_pause(void);
 void ui_rescue_resume(void);
-/* All handlers as they were before _arm. */
-void ui_rescue_disarm(void);
+/* All handlers as they were before _watch. */
+void ui_rescue_end(void);
 
 #endif

@@ -114,7 +114,7 @@ static void rescue_prepare(ui_screen *s)
     bytes_append_text(&restore, paste_off);
     if (s->has_sync) bytes_append_text(&restore, sync_off);
     ui_terminfo_restore(&restore);
-    ui_rescue_arm(s->out, &s->modes_before, bytes_borrow(&restore), s->notice_fds[1]);
+    ui_rescue_arm(s->out, &s->modes_before, bytes_borrow(&restore));
 }
 
 static void modes_set(ui_screen *s)
@@ -181,9 +181,11 @@ err ui_screen_open(const ui_screen_options *how, ui_screen **out)
         free(s);
         return err_errno("terminal");
     }
+    ui_rescue_watch(s->notice_fds[1]);
     fflush(stdout);
     s->terminal = newterm(name, stdout, stdin);
     if (!s->terminal) {
+        ui_rescue_end();
         close(s->notice_fds[0]), close(s->notice_fds[1]);
         free(s);
         return err_make(ERR_UNSUPPORTED, "the terminal '%s' cannot place a cursor", name);
@@ -197,7 +199,7 @@ void ui_screen_close(ui_screen *s)
 {
     if (!s) return;
     ui_screen_leave(s);
-    ui_rescue_disarm();
+    ui_rescue_end();
     delscreen(s->terminal);
     close(s->notice_fds[0]), close(s->notice_fds[1]);
     ui_keys_free(s->keys);
