@@ -1,11 +1,10 @@
 #include "ui/cmd/command.h"
 
-#include <unistd.h>
-
 #include "base/settings.h"
 #include "ui/cmd/arguments.h"
+#include "ui/cmd/show.h"
 
-enum { OPTION_COLUMN = 26 };
+enum { OPTION_COLUMN = 31 };
 
 static void options_print(const ui_option *options, FILE *out)
 {
@@ -36,7 +35,11 @@ int ui_command_run(const ui_command *command, ui_cli *cli, int argc, char **argv
     if (!e.code && !command->any_settings) e = settings_check(cli->settings);
     if (!e.code) e = command->run(cli, &arguments);
     if (!e.code && (fflush(cli->out) != 0 || ferror(cli->out))) e = err_errno("write the result");
-    if (e.code == ERR_CANCELLED && isatty(fileno(cli->err_out))) fputc('\n', cli->err_out);
-    if (e.code) fprintf(cli->err_out, "hyprstream %s: %s\n", command->name, e.text);
+    /* A sentence may hold names from a file. */
+    if (e.code) {
+        fprintf(cli->err_out, "hyprstream %s: ", command->name);
+        ui_show_text(cli->err_out, bytes_view_of(e.text));
+        fputc('\n', cli->err_out);
+    }
     return err_exit_status(e);
 }

@@ -133,7 +133,9 @@ static void terminal_look(findings *all)
     terminal_name_look(all);
     finding *f = add(all, "size");
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) {
-        bytes_append_text(&f->value, "standard output is no terminal");
+        bytes_append_text(&f->value, "n/a, standard output is no terminal");
+    } else if (!size.ws_col || !size.ws_row) {
+        bytes_append_text(&f->value, "n/a, the terminal does not tell");
     } else {
         f->good = size.ws_col >= COLUMNS_MIN && size.ws_row >= LINES_MIN;
         bytes_printf(&f->value, "%d x %d", size.ws_col, size.ws_row);

@@ -9,6 +9,7 @@
 #include "ui/cmd/commands.h"
 #include "ui/cmd/json_out.h"
 #include "ui/cmd/model_open.h"
+#include "ui/cmd/show.h"
 
 enum { INSPECT_CONTEXT = 4096 };
 
@@ -82,41 +83,50 @@ static void print_json(const engine_model *model, const needs *n, FILE *out)
     ui_json_print(o, out);
 }
 
-static void print_size(FILE *out, const char *label, uint64_t size, const char *note)
+static void write_size(bytes *out, const char *label, uint64_t size, const char *note)
 {
     char shown[32];
 
     text_human_size(size, shown, sizeof shown);
-    fprintf(out, "%-14s %s%s\n", label, shown, note);
+    bytes_printf(out, "%-14s %s%s\n", label, shown, note);
 }
 
-static void print_text(const engine_model *model, const needs *n, FILE *out)
+static void write_text(const engine_model *model, const needs *n, bytes *out)
 {
     const engine_spec *spec = engine_model_borrow_spec(model);
     const engine_weights *weights = engine_model_borrow_weights(model);
     char note[64], count[32];
 
     text_human_count(engine_model_parameters(model), count, sizeof count);
-    fprintf(out, "%-14s %s\n", "model", engine_model_borrow_name(model));
-    fprintf(out, "%-14s %s\n", "path", engine_model_borrow_place(model));
-    fprintf(out, "%-14s %s (%s)\n", "architecture", spec->model_type,
-            spec->architecture[0] ? spec->architecture : "not named");
-    fprintf(out, "%-14s %s (%llu), stored as %s\n", "parameters", count,
-            (unsigned long long)engine_model_parameters(model),
-            engine_dtype_name(engine_weights_main_type(weights)));
-    fprintf(out, "%-14s %zu layers, hidden %zu, inner %zu, %zu heads (%zu for keys and values) of %zu\n",
-            "shape", spec->layer_count, spec->hidden, spec->inner, spec->head_count, spec->kv_head_count,
-            spec->head_size);
-    fprintf(out, "%-14s %zu tokens\n", "context", spec->context_max);
-    fprintf(out, "%-14s %zu tokens%s\n", "vocabulary", spec->vocab_count,
-            engine_model_borrow_tokenizer(model) ? "" : "; no tokenizer.json");
-    fprintf(out, "%-14s %s\n", "chat template",
-            engine_model_borrow_chat_template(model, NULL) ? "yes" : "none");
-    print_size(out, "files", engine_model_bytes(model), "");
+    bytes_printf(out, "%-14s %s\n", "model", engine_model_borrow_name(model));
+    bytes_printf(out, "%-14s %s\n", "path", engine_model_borrow_place(model));
+    bytes_printf(out, "%-14s %s (%s)\n", "architecture", spec->model_type,
+                 spec->architecture[0] ? spec->architecture : "not named");
+    bytes_printf(out, "%-14s %s (%llu), stored as %s\n", "parameters", count,
+                 (unsigned long long)engine_model_parameters(model),
+                 engine_dtype_name(engine_weights_main_type(weights)));
+    bytes_printf(out, "%-14s %zu layers, hidden %zu, inner %zu, %zu heads (%zu for keys and values) of %zu\n",
+                 "shape", spec->layer_count, spec->hidden, spec->inner, spec->head_count, spec->kv_head_count,
+                 spec->head_size);
+    bytes_printf(out, "%-14s %zu tokens\n", "context", spec->context_max);
+    bytes_printf(out, "%-14s %zu tokens%s\n", "vocabulary", spec->vocab_count,
+                 engine_model_borrow_tokenizer(model) ? "" : "; no tokenizer.json");
+    bytes_printf(out, "%-14s %s\n", "chat template",
+                 engine_model_borrow_chat_template(model, NULL) ? "yes" : "none");
+    write_size(out, "files", engine_model_bytes(model), "");
     snprintf(note, sizeof note, " for the weights in %s", n->dtype);
-    print_size(out, "memory", n->weight_bytes, note);
+    write_size(out, "memory", n->weight_bytes, note);
     snprintf(note, sizeof note, " for %zu tokens of context", n->context);
-    print_size(out, "", n->cache_bytes, note);
+    write_size(out, "", n->cache_bytes, note);
+}
+
+/* Names come from the model's files: none of them may give the terminal orders. */
+static void print_text(const engine_model *model, const needs *n, FILE *out)
+{
+    CLEANUP(bytes_free) bytes text = {0};
+
+    write_text(model, n, &text);
+    ui_show_text(out, bytes_borrow(&text));
 }
 
 static err inspect_run(ui_cli *cli, const ui_arguments *a)

@@ -10,6 +10,7 @@
 #include "ui/cmd/input.h"
 #include "ui/cmd/json_out.h"
 #include "ui/cmd/model_open.h"
+#include "ui/cmd/show.h"
 
 static const ui_option options[] = {
     {"name", "NAME", "which of the model's templates, such as tool_use (default: default)", false},
@@ -40,7 +41,7 @@ static err template_run(ui_cli *cli, const ui_arguments *a)
         ui_json_add_text(result, "text", bytes_borrow(&rendered.text));
         ui_json_print(result, cli->out);
     } else {
-        fwrite(bytes_text(&rendered.text), 1, rendered.text.size, cli->out);
+        ui_show_text(cli->out, bytes_borrow(&rendered.text));
     }
     return ERR_OK;
 }

@@ -7,6 +7,7 @@
 #include "ui/cmd/input.h"
 #include "ui/cmd/json_out.h"
 #include "ui/cmd/model_open.h"
+#include "ui/cmd/show.h"
 
 static const ui_option options[] = {
     {"decode", NULL, "the other way: print the text of --ids", false},
@@ -47,7 +48,7 @@ static err decode(ui_cli *cli, const ui_arguments *a, const engine_tokenizer *to
         ui_json_add_text(result, "text", bytes_borrow(&text));
         ui_json_print(result, cli->out);
     } else {
-        fwrite(text.data, 1, text.size, cli->out);
+        ui_show_text(cli->out, bytes_borrow(&text));
         fputc('\n', cli->out);
     }
     return ERR_OK;
@@ -58,7 +59,9 @@ static void ids_print(ui_cli *cli, bool json, const engine_tokenizer *tokenizer,
     if (!json) {
         for (size_t i = 0; i < ids->count; i++) {
             bytes_view token = engine_tokenizer_borrow_token(tokenizer, ids->data[i]);
-            fprintf(cli->out, "%d\t%.*s\n", ids->data[i], (int)token.size, token.data);
+            fprintf(cli->out, "%d\t", ids->data[i]);
+            ui_show_text(cli->out, token);
+            fputc('\n', cli->out);
         }
         return;
     }
