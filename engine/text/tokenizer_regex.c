@@ -12,7 +12,9 @@
 #include "engine/text/tokenizer_internal.h"
 
 enum {
-    REGEX_STEPS_MAX = 500000000, /* of one match: a run of 64 MiB of blanks is well within */
+    /* Of one match: the patterns of the files take a few steps for each byte, hostile ones any number. */
+    REGEX_STEPS_MAX = 1000000,
+    REGEX_STEPS_MAX_PER_BYTE = 16,
     REGEX_STACK_BYTES = 64 << 10,
     REGEX_STACK_BYTES_MAX = 64 << 20,
     REGEX_DEPTH_MAX = 128, /* open groups */
@@ -247,7 +249,6 @@ static void matcher_open(tokenizer_matcher *m)
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     pcre2_jit_stack *stack = pcre2_jit_stack_create(REGEX_STACK_BYTES, REGEX_STACK_BYTES_MAX, NULL);
     if (!context || !data) memory_exhausted(sizeof(void *));
-    pcre2_set_match_limit(context, REGEX_STEPS_MAX);
     if (stack) pcre2_jit_stack_assign(context, NULL, stack);
     *m = (tokenizer_matcher){data, context, stack};
 }
@@ -264,6 +265,7 @@ match_result tokenizer_regex_find(const tokenizer_regex *r, tokenizer_matcher *m
                                   size_t from, text_range *found)
 {
     if (!m->data) matcher_open(m);
+    pcre2_set_match_limit(m->context, REGEX_STEPS_MAX + REGEX_STEPS_MAX_PER_BYTE * (uint32_t)text.size);
     int count = pcre2_match(r->code, (PCRE2_SPTR)text.data, text.size, from, PCRE2_NO_UTF_CHECK, m->data,
                             m->context);
     if (count == PCRE2_ERROR_NOMATCH) return MATCH_NONE;
