@@ -123,8 +123,7 @@ static void paste_mode_watch(terminal *t, const char *data, size_t size)
     if (t->tail.size > 8) bytes_remove(&t->tail, 0, t->tail.size - 8);
 }
 
-/* One read, waiting at most so long. False: nothing came, or the program has closed the terminal. */
-static bool pump(terminal *t, int wait_ms)
+bool terminal_read(terminal *t, int wait_ms)
 {
     char data[16384];
     struct pollfd ready = {t->fd, POLLIN, 0};
@@ -187,7 +186,7 @@ static void until(terminal *t, const char *words, bool wanted)
     while (terminal_shows(t, words) != wanted) {
         if (clock_seconds() > end)
             fail_msg("the screen %s '%s'", wanted ? "never showed" : "still shows", words);
-        (void)pump(t, 50);
+        (void)terminal_read(t, 50);
     }
 }
 
@@ -197,7 +196,7 @@ void terminal_until_gone(terminal *t, const char *words) { until(t, words, false
 void terminal_settle(terminal *t, int ms)
 {
     double end = clock_seconds() + TERMINAL_WAIT_MS / 1000.0;
-    while (clock_seconds() < end && pump(t, ms)) {}
+    while (clock_seconds() < end && terminal_read(t, ms)) {}
 }
 
 int terminal_until_exit(terminal *t)
@@ -205,15 +204,22 @@ int terminal_until_exit(terminal *t)
     double end = clock_seconds() + TERMINAL_WAIT_MS / 1000.0;
     while (!t->has_ended) {
         if (clock_seconds() > end) fail_msg("the program has not ended");
-        (void)pump(t, 20);
+        (void)terminal_read(t, 20);
         t->has_ended = waitpid(t->pid, &t->status, WNOHANG) == t->pid;
     }
-    while (pump(t, 20)) {}
+    while (terminal_read(t, 20)) {}
     return t->status;
 }
 
 bool terminal_is_alternate(const terminal *t) { return t->is_alternate; }
 bool terminal_has_cursor(const terminal *t) { return t->has_cursor; }
+void terminal_cursor(const terminal *t, int *row, int *column)
+{
+    VTermPos at;
+    vterm_state_get_cursorpos(vterm_obtain_state(t->vterm), &at);
+    *row = at.row, *column = at.col;
+}
+
 bool terminal_wraps_pastes(const terminal *t) { return t->wraps_pastes; }
 
 /* Linux answers for the other side of the pty. */

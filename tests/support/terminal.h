@@ -29,6 +29,9 @@ void terminal_until_gone(terminal *t, const char *words);
 void terminal_settle(terminal *t, int ms); /* until nothing has come for so long */
 int terminal_until_exit(terminal *t);      /* the status of waitpid */
 
+/* One read, waiting at most so long. False: nothing came, or the program has closed the terminal. */
+bool terminal_read(terminal *t, int wait_ms);
+
 bool terminal_shows(terminal *t, const char *words); /* in one row of the screen as it is now */
 /* Text of a row, without the blanks at its end. Borrowed until the next call. */
 const char *terminal_row(terminal *t, int row);
@@ -38,6 +41,7 @@ bool terminal_cell_has_color(terminal *t, int row, int column);
 
 bool terminal_is_alternate(const terminal *t); /* the alternate screen is shown */
 bool terminal_has_cursor(const terminal *t);
+void terminal_cursor(const terminal *t, int *row, int *column);
 bool terminal_wraps_pastes(const terminal *t); /* bracketed paste is on */
 bool terminal_is_cooked(const terminal *t);    /* echo and lines, as a shell wants it */
 size_t terminal_byte_count(const terminal *t); /* all that the program wrote */
