@@ -24,7 +24,7 @@ struct terminal {
     pid_t pid;
     int fd, status;
     bool has_ended, is_alternate, has_cursor, wraps_pastes;
-    size_t byte_count;
+    bytes written;
     bytes row, tail; /* tail: the last bytes seen, for modes that libvterm does not tell */
 };
 
@@ -92,7 +92,7 @@ void terminal_free(terminal *t)
     }
     if (t->pid > 0) close(t->fd);
     vterm_free(t->vterm);
-    bytes_free(&t->row), bytes_free(&t->tail);
+    bytes_free(&t->row), bytes_free(&t->tail), bytes_free(&t->written);
     free(t);
 }
 
@@ -130,7 +130,7 @@ bool terminal_read(terminal *t, int wait_ms)
     if (poll(&ready, 1, wait_ms) <= 0) return false;
     ssize_t count = read(t->fd, data, sizeof data);
     if (count <= 0) return false;
-    t->byte_count += (size_t)count;
+    bytes_append(&t->written, data, (size_t)count);
     vterm_input_write(t->vterm, data, (size_t)count);
     vterm_screen_flush_damage(t->screen);
     paste_mode_watch(t, data, (size_t)count);
@@ -230,4 +230,9 @@ bool terminal_is_cooked(const terminal *t)
     return tcgetattr(t->fd, &modes) == 0 && (modes.c_lflag & wanted) == wanted && (modes.c_iflag & ICRNL);
 }
 
-size_t terminal_byte_count(const terminal *t) { return t->byte_count; }
+size_t terminal_byte_count(const terminal *t) { return t->written.size; }
+
+bool terminal_was_sent(const terminal *t, const char *sequence)
+{
+    return memmem(bytes_text(&t->written), t->written.size, sequence, strlen(sequence)) != NULL;
+}

@@ -45,5 +45,6 @@ void terminal_cursor(const terminal *t, int *row, int *column);
 bool terminal_wraps_pastes(const terminal *t); /* bracketed paste is on */
 bool terminal_is_cooked(const terminal *t);    /* echo and lines, as a shell wants it */
 size_t terminal_byte_count(const terminal *t); /* all that the program wrote */
+bool terminal_was_sent(const terminal *t, const char *sequence); /* among all that the program wrote */
 
 #endif

@@ -307,7 +307,9 @@ static void send_message(ui_app *app, bytes_view text, bool edit)
         return;
     }
     if (app->load == UI_LOAD_NONE) {
-        ui_app_say(app, LOG_WARNING, "No model is loaded: choose one in the models pane (F2)");
+        ui_app_say(app, LOG_WARNING, "%s",
+                   app->models.count ? "No model is loaded: choose one in the models pane (F2)"
+                                     : "There is no model yet: the chat pane says how to get one");
         return;
     }
     err e = edit ? ui_chat_edit(&app->chat, app->source, text, &how, tokens_max(app))

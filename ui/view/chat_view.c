@@ -107,13 +107,15 @@ static void draw_no_model(ui_paint *p, ui_rect r)
     row = ui_paint_wrapped(p, r, row, UI_STYLE_STRONG, "There is no model yet.");
     bytes_printf(
         &text,
-        "\nA model is a folder of its own in\n  %s\nwith config.json, tokenizer.json and .safetensors files. "
-        "To get one, in a shell:\n\n"
+        "\nA model is a folder of its own, with config.json, tokenizer.json and .safetensors files, in\n"
+        "  %s\n\nTo get one, in a shell:\n\n"
         "  git lfs install\n"
-        "  git clone https://huggingface.co/Qwen/Qwen3-0.6B %s/qwen3-0.6b\n\n"
-        "Then press F2 and r here. Another folder: set HYPRSTREAM_MODELS_DIR, or models.dir in the "
-        "settings.",
-        app->models.folder, app->models.folder);
+        "  mkdir -p %s\n"
+        "  cd %s\n"
+        "  git clone https://huggingface.co/Qwen/Qwen3-0.6B\n\n"
+        "Then press F2 and r here. Another folder: set HYPRSTREAM_MODELS_DIR, or models.dir with "
+        "hyprstream config.",
+        app->models.folder, app->models.folder, app->models.folder);
     ui_paint_wrapped(p, r, row, UI_STYLE_TEXT, bytes_text(&text));
 }
 
