@@ -70,20 +70,22 @@ static void pasted(ui_app *app, const ui_key *key)
     app->version++;
 }
 
-static void take_keys(workstation *w)
+/* True when there were any: what a key does is shown at once, only news waits for the time of the next frame. */
+static bool take_keys(workstation *w)
 {
-    ui_key key;
-    while (ui_screen_take_key(w->screen, &key)) {
+    bool any = false;
+    for (ui_key key; ui_screen_take_key(w->screen, &key); any = true) {
         switch (key.kind) {
         case UI_KEY_TYPED: typed(&w->app, &key); break;
         case UI_KEY_PASTE: pasted(&w->app, &key); break;
         case UI_KEY_RESIZE: w->app.version++; break;
         case UI_KEY_SUSPEND: w->app.suspend = true; break;
-        case UI_KEY_CLOSED: w->app.quit = true; return;
+        case UI_KEY_CLOSED: w->app.quit = true; return any;
         case UI_KEY_NONE: break;
         }
-        if (w->app.quit) return;
+        if (w->app.quit) return any;
     }
+    return any;
 }
 
 /* -- the loop ---------------------------------------------------------------------------------------------
@@ -140,12 +142,13 @@ static void loop(workstation *w, const volatile sig_atomic_t *interrupted)
 {
     while (!w->app.quit && !(interrupted && *interrupted)) {
         wait_for_something(w);
-        take_keys(w);
+        bool typed_now = take_keys(w);
         ui_app_take_news(&w->app);
         ui_app_tick(&w->app, clock_seconds());
         if (w->app.quit) break;
         serve(w);
-        if (w->drawn != w->app.version && (clock_seconds() - w->drawn_at) * 1000 >= FRAME_MS) draw(w);
+        bool is_due = typed_now || (clock_seconds() - w->drawn_at) * 1000 >= FRAME_MS;
+        if (w->drawn != w->app.version && is_due) draw(w);
     }
 }
 
