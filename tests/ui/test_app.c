@@ -389,7 +389,7 @@ TEST(toasts_go_when_their_time_is_over)
     check_true(ui_toasts_expire(&t, 106.5));
     check_text(t.rows[0].text, "two");
     for (int i = 0; i < 9; i++) {
-        char text[8];
+        char text[16];
         snprintf(text, sizeof text, "%d", i);
         ui_toasts_add(&t, LOG_WARNING, text, 107);
     }

@@ -167,6 +167,21 @@ TEST(a_damaged_file_is_kept_aside_and_named)
     free(folder);
 }
 
+TEST(the_second_store_on_a_folder_knows_that_it_is_not_alone)
+{
+    char *folder = fresh_folder("two");
+    ui_chat_store *first = open_store(folder), *second = open_store(folder);
+
+    check_true(ui_chat_store_is_alone(first));
+    check_true(!ui_chat_store_is_alone(second));
+    ui_chat_store_free(second);
+    ui_chat_store_free(first);
+    first = open_store(folder);
+    check_true(ui_chat_store_is_alone(first));
+    ui_chat_store_free(first);
+    free(folder);
+}
+
 TEST(a_mark_is_a_word_under_a_name)
 {
     char *folder = fresh_folder("mark"), *value = NULL;
@@ -188,4 +203,4 @@ TESTS(RUN(a_conversation_comes_back_as_it_was_saved),
       RUN(messages_that_were_taken_back_are_gone_after_the_next_save),
       RUN(conversations_are_listed_the_last_changed_first_and_can_be_deleted),
       RUN(an_empty_conversation_leaves_nothing_behind), RUN(a_damaged_file_is_kept_aside_and_named),
-      RUN(a_mark_is_a_word_under_a_name))
+      RUN(the_second_store_on_a_folder_knows_that_it_is_not_alone), RUN(a_mark_is_a_word_under_a_name))

@@ -81,6 +81,15 @@ static void open_first_model(ui_app *app)
     app->focus = row ? UI_INPUT : app->models.count ? UI_MODELS : UI_INPUT;
 }
 
+static void open_last_conversation(ui_app *app)
+{
+    if (!app->store) return;
+    if (ui_chat_store_is_alone(app->store))
+        ui_app_say_err(app, ui_chat_store_load_last(app->store, &app->chat));
+    else
+        ui_app_say(app, LOG_WARNING, "Another workstation is open, so this one starts a new conversation");
+}
+
 void ui_app_open(ui_app *app)
 {
     app->input = ui_editor_new();
@@ -91,7 +100,7 @@ void ui_app_open(ui_app *app)
     app->thinking_open = strcmp(settings_text(app->settings, "ui.thinking"), "open") == 0;
     read_sampling(app);
     scan_models(app);
-    if (app->store) ui_app_say_err(app, ui_chat_store_load_last(app->store, &app->chat));
+    open_last_conversation(app);
     if (app->chat.count == 0)
         ui_app_start_conversation(app);
     else

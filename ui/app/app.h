@@ -46,6 +46,7 @@ struct ui_app {
     bool thinking_open;
     size_t scroll;                  /* lines up from the end; 0 follows the answer */
     size_t scroll_max, scroll_page; /* told by whoever drew it last */
+    size_t line_count;              /* of the conversation, when it was drawn last */
     ui_editor *input;
     ui_input_use input_use;
     char *pending; /* the message that is sent by itself once the model is loaded; NULL: none */

@@ -1,11 +1,14 @@
 #define _GNU_SOURCE
 #include "ui/app/chat_store.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -14,6 +17,8 @@
 
 struct ui_chat_store {
     db *db;
+    int lock; /* locked: this store came first */
+    bool is_alone;
 };
 
 /* Only ever append: each step brings the file of an older version to the next one. */
@@ -46,6 +51,17 @@ static void copy_daily(db *d, const char *path)
         rename(bytes_text(&fresh), bytes_text(&copy));
 }
 
+/* The system lets go of it when the process ends, however it ends. */
+static void lock_take(ui_chat_store *store, const char *state_folder)
+{
+    char *path = file_join(state_folder, "state.lock");
+    store->lock = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    store->is_alone = store->lock < 0 || flock(store->lock, LOCK_EX | LOCK_NB) == 0;
+    free(path);
+}
+
+bool ui_chat_store_is_alone(const ui_chat_store *store) { return store->is_alone; }
+
 err ui_chat_store_open(const char *state_folder, char **aside, ui_chat_store **out)
 {
     *aside = NULL;
@@ -58,6 +74,7 @@ err ui_chat_store_open(const char *state_folder, char **aside, ui_chat_store **o
         copy_daily(d, path);
         ui_chat_store *store = memory_alloc(sizeof *store);
         store->db = d;
+        lock_take(store, state_folder);
         *out = store;
     }
     free(path);
@@ -68,6 +85,7 @@ void ui_chat_store_free(ui_chat_store *store)
 {
     if (!store) return;
     db_close(store->db);
+    if (store->lock >= 0) close(store->lock);
     free(store);
 }
 

@@ -16,6 +16,9 @@ enum { UI_CHAT_STORE_LIST_MAX = 1000 };
 /* The folder is made when it is absent. *aside (caller frees): the new name of a damaged file, else NULL. */
 err ui_chat_store_open(const char *state_folder, char **aside, ui_chat_store **out);
 void ui_chat_store_free(ui_chat_store *store); /* NULL is fine */
+/* No other store is open on this folder, in any process. Two that write one conversation would mix their
+ * words, so only the first opens the last one by itself. */
+bool ui_chat_store_is_alone(const ui_chat_store *store);
 
 /* An empty conversation is not saved until it has a message. Sets chat->id and clears what changed. */
 err ui_chat_store_save(ui_chat_store *store, ui_chat *chat);

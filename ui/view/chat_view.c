@@ -149,6 +149,10 @@ static void draw_lines(ui_paint *p, ui_rect r)
     if (r.rows < 1 || r.columns < 2) return;
     size_t count = ui_chat_layout_update(p->chat, &app->chat, &look), rows = (size_t)r.rows;
 
+    /* Who reads further up keeps their place while the answer grows below. */
+    if (app->scroll && ui_chat_is_busy(&app->chat) && count > app->line_count)
+        app->scroll += count - app->line_count;
+    app->line_count = count;
     app->scroll_page = rows;
     app->scroll_max = count > rows ? count - rows : 0;
     app->scroll = MIN_OF(app->scroll, app->scroll_max);
