@@ -45,32 +45,6 @@ static void scan_models(ui_app *app)
     if (app->models.error.code) ui_app_say_err(app, app->models.error);
 }
 
-static const struct {
-    const char *setting;
-    ui_sampling_field field;
-} sampling_settings[] = {
-    {"chat.temperature", UI_SAMPLING_TEMPERATURE},
-    {"chat.top_p", UI_SAMPLING_TOP_P},
-    {"chat.top_k", UI_SAMPLING_TOP_K},
-    {"chat.min_p", UI_SAMPLING_MIN_P},
-    {"chat.max_tokens", UI_SAMPLING_TOKENS},
-    {"chat.seed", UI_SAMPLING_SEED},
-};
-
-static void read_sampling(ui_app *app)
-{
-    app->sampling = ui_sampling_neutral();
-    for (size_t i = 0; i < COUNT_OF(sampling_settings); i++) {
-        const char *name = sampling_settings[i].setting;
-        ui_sampling_field field = sampling_settings[i].field;
-        if (strcmp(settings_source(app->settings, name), "default") == 0) continue;
-        bool whole = ui_sampling_rows[field].whole;
-        app->sampling.value[field] =
-            whole ? (double)settings_integer(app->settings, name) : settings_number(app->settings, name);
-        app->sampling.set[field] = true;
-    }
-}
-
 static void open_first_model(ui_app *app)
 {
     char *last = NULL;
@@ -98,7 +72,8 @@ void ui_app_open(ui_app *app)
     app->filter = memory_text("");
     app->draft = memory_text("");
     app->thinking_open = strcmp(settings_text(app->settings, "ui.thinking"), "open") == 0;
-    read_sampling(app);
+    app->sampling = ui_sampling_neutral();
+    ui_sampling_read_settings(&app->sampling, app->settings);
     scan_models(app);
     open_last_conversation(app);
     if (app->chat.count == 0)

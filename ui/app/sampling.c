@@ -29,6 +29,26 @@ ui_sampling_values ui_sampling_neutral(void)
     return v;
 }
 
+static const char *const setting_names[UI_SAMPLING_COUNT] = {
+    [UI_SAMPLING_TEMPERATURE] = "chat.temperature",
+    [UI_SAMPLING_TOP_P] = "chat.top_p",
+    [UI_SAMPLING_TOP_K] = "chat.top_k",
+    [UI_SAMPLING_MIN_P] = "chat.min_p",
+    [UI_SAMPLING_TOKENS] = "chat.max_tokens",
+    [UI_SAMPLING_SEED] = "chat.seed",
+};
+
+void ui_sampling_read_settings(ui_sampling_values *v, const settings *s)
+{
+    for (int i = 0; i < UI_SAMPLING_COUNT; i++) {
+        const char *name = setting_names[i];
+        if (!name || !*settings_text(s, name) || strcmp(settings_source(s, name), "default") == 0) continue;
+        v->value[i] =
+            ui_sampling_rows[i].whole ? (double)settings_integer(s, name) : settings_number(s, name);
+        v->set[i] = true;
+    }
+}
+
 void ui_sampling_follow(ui_sampling_values *v, const engine_generation_defaults *d)
 {
     ui_sampling_values own = ui_sampling_neutral();

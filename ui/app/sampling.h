@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/settings.h"
 #include "engine/model.h"
 #include "engine/sampling.h"
 
@@ -36,6 +37,8 @@ typedef struct ui_sampling_values {
 } ui_sampling_values;
 
 ui_sampling_values ui_sampling_neutral(void);
+/* What the settings chat.* say counts as set by the person. */
+void ui_sampling_read_settings(ui_sampling_values *v, const settings *s);
 /* What the person has not set becomes what the model says. */
 void ui_sampling_follow(ui_sampling_values *v, const engine_generation_defaults *defaults);
 void ui_sampling_reset(ui_sampling_values *v, const engine_generation_defaults *defaults);

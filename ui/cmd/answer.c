@@ -1,10 +1,10 @@
 #include "ui/cmd/answer.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/settings.h"
+#include "ui/app/sampling.h"
 
 #define SEED_MAX 9007199254740992 /* 2^53: a double in JSON holds it exactly */
 
@@ -27,55 +27,34 @@ const ui_option ui_options_answer[] = {
 /* -- options ----------------------------------------------------------------------------------------------
  */
 
-static void defaults_apply(const engine_generation_defaults *d, ui_answer_options *out)
+static err number_flag(const ui_arguments *a, const char *name, double most, ui_sampling_field field,
+                       ui_sampling_values *v)
 {
-    engine_sampling *s = &out->sampling;
-
-    if (d->has_temperature) s->temperature = d->temperature;
-    if (d->has_top_p) s->top_p = d->top_p;
-    if (d->has_top_k) s->top_k = d->top_k;
-    if (d->has_min_p) s->min_p = d->min_p;
-    if (d->has_do_sample && !d->do_sample) s->temperature = 0;
-    if (d->has_repetition_penalty) {
-        s->repetition_penalty = d->repetition_penalty;
-        s->repeat_last_n = -1;
-    }
-    if (d->has_token_count_max && d->token_count_max > 0) out->token_count_max = (size_t)d->token_count_max;
+    if (ui_arguments_has(a, name)) v->set[field] = true;
+    return ui_arguments_number(a, name, 0, most, &v->value[field]);
 }
 
-static void settings_apply(const settings *set, ui_answer_options *out)
+static err integer_flag(const ui_arguments *a, const char *name, int64_t least, int64_t most,
+                        ui_sampling_field field, ui_sampling_values *v)
 {
-    engine_sampling *s = &out->sampling;
-    double temperature = settings_number(set, "chat.temperature"), top_p = settings_number(set, "chat.top_p"),
-           min_p = settings_number(set, "chat.min_p");
+    int64_t value = 0;
 
-    if (!isnan(temperature)) s->temperature = temperature;
-    if (!isnan(top_p)) s->top_p = top_p;
-    if (!isnan(min_p)) s->min_p = min_p;
-    if (*settings_text(set, "chat.top_k")) s->top_k = (int)settings_integer(set, "chat.top_k");
-    if (settings_integer(set, "chat.max_tokens") > 0)
-        out->token_count_max = (size_t)settings_integer(set, "chat.max_tokens");
-    out->seed_given = *settings_text(set, "chat.seed");
-    if (out->seed_given) s->seed = (uint64_t)settings_integer(set, "chat.seed");
-}
-
-static err flags_apply(const ui_arguments *a, ui_answer_options *out)
-{
-    engine_sampling *s = &out->sampling;
-    int64_t top_k = s->top_k, seed = (int64_t)s->seed, count = 0;
-
-    err e = ui_arguments_number(a, "temp", 0, 5, &s->temperature);
-    if (!e.code) e = ui_arguments_number(a, "top-p", 0, 1, &s->top_p);
-    if (!e.code) e = ui_arguments_number(a, "min-p", 0, 1, &s->min_p);
-    if (!e.code) e = ui_arguments_integer(a, "top-k", 0, TOP_K_MAX, &top_k);
-    if (!e.code) e = ui_arguments_integer(a, "seed", 0, SEED_MAX, &seed);
-    if (!e.code) e = ui_arguments_integer(a, "n", 1, TOKENS_MAX, &count);
-    if (e.code) return e;
-    s->top_k = (int)top_k;
-    s->seed = (uint64_t)seed;
-    if (ui_arguments_has(a, "seed")) out->seed_given = true;
-    if (count) out->token_count_max = (size_t)count;
+    err e = ui_arguments_integer(a, name, least, most, &value);
+    if (e.code || !ui_arguments_has(a, name)) return e;
+    v->value[field] = (double)value;
+    v->set[field] = true;
     return ERR_OK;
+}
+
+static err flags_apply(const ui_arguments *a, ui_sampling_values *v)
+{
+    err e = number_flag(a, "temp", 5, UI_SAMPLING_TEMPERATURE, v);
+    if (!e.code) e = number_flag(a, "top-p", 1, UI_SAMPLING_TOP_P, v);
+    if (!e.code) e = number_flag(a, "min-p", 1, UI_SAMPLING_MIN_P, v);
+    if (!e.code) e = integer_flag(a, "top-k", 0, TOP_K_MAX, UI_SAMPLING_TOP_K, v);
+    if (!e.code) e = integer_flag(a, "seed", 0, SEED_MAX, UI_SAMPLING_SEED, v);
+    if (!e.code) e = integer_flag(a, "n", 1, TOKENS_MAX, UI_SAMPLING_TOKENS, v);
+    return e;
 }
 
 static err stops_read(const ui_arguments *a, ui_answer_options *out)
@@ -95,12 +74,17 @@ static err stops_read(const ui_arguments *a, ui_answer_options *out)
 err ui_answer_options_read(ui_cli *cli, const ui_arguments *a, const engine_model *model,
                            ui_answer_options *out)
 {
-    *out = (ui_answer_options){.sampling = engine_sampling_neutral(), .token_count_max = SIZE_MAX};
-    defaults_apply(engine_model_borrow_generation_defaults(model), out);
-    settings_apply(cli->settings, out);
-    err e = flags_apply(a, out);
+    ui_sampling_values v = ui_sampling_neutral();
+
+    *out = (ui_answer_options){.token_count_max = SIZE_MAX};
+    ui_sampling_read_settings(&v, cli->settings);
+    err e = flags_apply(a, &v);
     if (!e.code) e = stops_read(a, out);
     if (e.code) return e;
+    ui_sampling_follow(&v, engine_model_borrow_generation_defaults(model));
+    out->sampling = ui_sampling_of(&v, false);
+    out->seed_given = v.value[UI_SAMPLING_SEED] >= 0;
+    if (v.value[UI_SAMPLING_TOKENS] > 0) out->token_count_max = (size_t)v.value[UI_SAMPLING_TOKENS];
     /* No share at all leaves the likeliest token. */
     if (out->sampling.top_p == 0) {
         out->sampling.top_p = 1;
