@@ -43,4 +43,7 @@ void engine_detokenizer_push(engine_detokenizer *d, int32_t id, bytes *out)
         (void)decode_stream_push(d->stream, token, out);
 }
 
-void engine_detokenizer_finish(engine_detokenizer *d, bytes *out) { (void)decode_stream_finish(d->stream, out); }
+void engine_detokenizer_finish(engine_detokenizer *d, bytes *out)
+{
+    (void)decode_stream_finish(d->stream, out);
+}

@@ -11,7 +11,8 @@ enum { REMEMBER_BYTES_MIN = 2048 }; /* of a text that is worth a memory of its p
 
 err tokenizer_limit_error(void)
 {
-    return err_make(ERR_LIMIT, "a text grows past %d MiB in the tokenizer, or a regular expression past its limit",
+    return err_make(ERR_LIMIT,
+                    "a text grows past %d MiB in the tokenizer, or a regular expression past its limit",
                     TOKENIZER_GROWN_BYTES_MAX >> 20);
 }
 
@@ -31,8 +32,8 @@ err tokenizer_text_read(const json_node *object, const char *key, arena *a, byte
     return ERR_OK;
 }
 
-err tokenizer_parts_read(const json_node *node, const char *what, const char *key, tokenizer_part_reader *read,
-                         void *context)
+err tokenizer_parts_read(const json_node *node, const char *what, const char *key,
+                         tokenizer_part_reader *read, void *context)
 {
     if (json_is_null(node)) return ERR_OK;
     bytes_view given = json_text(json_get(node, "type"));
@@ -45,7 +46,8 @@ err tokenizer_parts_read(const json_node *node, const char *what, const char *ke
     if (!json_is(parts, JSON_ARRAY))
         return err_make(ERR_FORMAT, "line %u: %s: expected \"%s\" to be an array", node->line, what, key);
     for (const json_node *part = json_first(parts); part; part = part->next) {
-        if (json_is_null(part)) return err_make(ERR_FORMAT, "line %u: %s: expected an object", part->line, what);
+        if (json_is_null(part))
+            return err_make(ERR_FORMAT, "line %u: %s: expected an object", part->line, what);
         err e = tokenizer_parts_read(part, what, key, read, context);
         if (e.code) return e;
     }
@@ -70,7 +72,9 @@ static err template_read(const json_node *node, engine_ids *before, engine_ids *
     bool seen = false;
     for (const json_node *item = json_first(json_get(node, "single")); item; item = item->next) {
         if (json_get(item, "Sequence")) {
-            if (seen) return err_make(ERR_UNSUPPORTED, "post_processor: a template with the text twice is not supported");
+            if (seen)
+                return err_make(ERR_UNSUPPORTED,
+                                "post_processor: a template with the text twice is not supported");
             seen = true;
             continue;
         }
@@ -78,13 +82,16 @@ static err template_read(const json_node *node, engine_ids *before, engine_ids *
         const json_node *found = NULL;
         for (const json_node *token = json_first(special); token; token = token->next)
             if (bytes_view_equal(token->key, name)) found = token;
-        if (!found) return err_make(ERR_FORMAT, "line %u: post_processor: a token that \"special_tokens\" lacks", item->line);
+        if (!found)
+            return err_make(ERR_FORMAT, "line %u: post_processor: a token that \"special_tokens\" lacks",
+                            item->line);
         for (const json_node *id = json_first(json_get(found, "ids")); id; id = id->next) {
             err e = around_push(seen ? after : before, id);
             if (e.code) return e;
         }
     }
-    return seen ? ERR_OK : err_make(ERR_UNSUPPORTED, "post_processor: a template without the text is not supported");
+    return seen ? ERR_OK
+                : err_make(ERR_UNSUPPORTED, "post_processor: a template without the text is not supported");
 }
 
 /* "cls": ["<s>", 0] and "sep". */
@@ -101,7 +108,8 @@ static err processor_read(void *context, const json_node *node, const char *type
     engine_tokenizer *t = context;
     engine_ids before = {0}, after = {0};
     err e = ERR_OK;
-    if (strcmp(type, "TemplateProcessing") == 0) e = template_read(node, &before, &after);
+    if (strcmp(type, "TemplateProcessing") == 0)
+        e = template_read(node, &before, &after);
     else if (strcmp(type, "BertProcessing") == 0 || strcmp(type, "RobertaProcessing") == 0)
         e = pair_read(node, &before, &after);
     else if (strcmp(type, "ByteLevel") != 0) /* which only moves offsets */
@@ -153,8 +161,10 @@ static err tokenizer_read(const json_node *root, engine_tokenizer *t)
     if (!e.code) e = tokenizer_pretokenizer_read(json_get(root, "pre_tokenizer"), a, &t->pretokenizer);
     if (!e.code) e = tokenizer_decoder_read(json_get(root, "decoder"), a, &t->decoder);
     if (!e.code)
-        e = tokenizer_parts_read(json_get(root, "post_processor"), "post_processor", "processors", processor_read, t);
-    if (!e.code) e = added_tokens_read(json_get(root, "added_tokens"), a, tokenizer_bpe_vocab(t->model), &t->added);
+        e = tokenizer_parts_read(json_get(root, "post_processor"), "post_processor", "processors",
+                                 processor_read, t);
+    if (!e.code)
+        e = added_tokens_read(json_get(root, "added_tokens"), a, tokenizer_bpe_vocab(t->model), &t->added);
     if (!e.code) e = added_tokens_index(&t->added, &t->normalizer, a);
     if (!e.code) tokens_list(t);
     return e;
@@ -168,8 +178,10 @@ err engine_tokenizer_parse(bytes_view json, engine_tokenizer **out)
     if (e.code) return e;
     engine_tokenizer *t = memory_alloc(sizeof *t);
     e = tokenizer_read(root, t);
-    if (e.code) engine_tokenizer_free(t);
-    else *out = t;
+    if (e.code)
+        engine_tokenizer_free(t);
+    else
+        *out = t;
     return e;
 }
 
@@ -244,8 +256,10 @@ static bool is_free(guards guarded, size_t begin, size_t end)
     size_t low = 0, high = guarded.count; /* the first span that ends past begin */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (guarded.spans[middle].end > begin) high = middle;
-        else low = middle + 1;
+        if (guarded.spans[middle].end > begin)
+            high = middle;
+        else
+            low = middle + 1;
     }
     while (low < guarded.count && guarded.spans[low].begin == guarded.spans[low].end) low++;
     return low == guarded.count || guarded.spans[low].begin >= end;
@@ -298,9 +312,11 @@ static err piece_encode(encoding *e, size_t begin, size_t end)
         return tokenizer_limit_error();
     const pretokenize_work *p = &e->pieces;
     for (size_t i = 0; i < p->ranges.count; i++) {
-        bytes_view piece = {p->text.data + p->ranges.data[i].begin, p->ranges.data[i].end - p->ranges.data[i].begin};
+        bytes_view piece = {p->text.data + p->ranges.data[i].begin,
+                            p->ranges.data[i].end - p->ranges.data[i].begin};
         if (!tokenizer_bpe_encode(e->model, piece, e->out))
-            return err_make(ERR_FORMAT, "a character has no token, and the file's unk_token is not in its vocabulary");
+            return err_make(ERR_FORMAT,
+                            "a character has no token, and the file's unk_token is not in its vocabulary");
     }
     return ERR_OK;
 }
@@ -358,8 +374,10 @@ static void text_repair(bytes_view text, engine_text_span *spans, size_t span_co
         if (at == text.size) break;
         uint32_t code;
         size_t size = utf8_decode(text.data + at, text.size - at, &code);
-        if (size) bytes_append(out, text.data + at, size);
-        else bytes_append_text(out, "\xEF\xBF\xBD");
+        if (size)
+            bytes_append(out, text.data + at, size);
+        else
+            bytes_append_text(out, "\xEF\xBF\xBD");
         at += size ? size : 1;
     }
 }
@@ -377,8 +395,9 @@ static err encode_valid(const engine_tokenizer *t, bytes_view text, guards guard
     return result;
 }
 
-err engine_tokenizer_encode_guarded(const engine_tokenizer *t, bytes_view text, const engine_text_span *guarded,
-                                    size_t guarded_count, bool add_special, engine_ids *out)
+err engine_tokenizer_encode_guarded(const engine_tokenizer *t, bytes_view text,
+                                    const engine_text_span *guarded, size_t guarded_count, bool add_special,
+                                    engine_ids *out)
 {
     if (text.size > TOKENIZER_TEXT_BYTES_MAX)
         return err_make(ERR_LIMIT, "a text to encode is longer than %d MiB", TOKENIZER_TEXT_BYTES_MAX >> 20);

@@ -27,7 +27,9 @@ bytes_view engine_tokenizer_borrow_token(const engine_tokenizer *t, int32_t id);
 bool engine_tokenizer_is_special(const engine_tokenizer *t, int32_t id);
 
 /* Append the ids of `text`. add_special: what the post-processor adds (bos, ...). Special tokens written in
- * the text become themselves. Errors: ERR_LIMIT (text past 64 MiB, a regular expression past its limit). */
+ * the text become themselves. Errors: ERR_LIMIT (text past 64 MiB, a regular expression past its limit),
+ * ERR_FORMAT (a character without a token in a file whose unk_token has none either). On an error nothing is
+ * appended. */
 err engine_tokenizer_encode(const engine_tokenizer *t, bytes_view text, bool add_special, engine_ids *out);
 /* The same, but inside the spans (byte ranges, sorted) no special token is recognised: text of other people.
  */

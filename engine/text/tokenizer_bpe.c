@@ -1,4 +1,5 @@
-/* engine/text/tokenizer_bpe.c: the BPE model: its vocabulary and merges, a piece to ids. Source: spec, section 5. */
+/* engine/text/tokenizer_bpe.c: the BPE model: its vocabulary and merges, a piece to ids. Source: spec,
+ * section 5. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 enum {
     SINGLE_CODE_COUNT = 0x10000, /* characters whose token is found without hashing */
     JOIN_BYTES_MIN = 33,         /* of a piece that is worth cutting */
+    MERGES_AHEAD = 12,           /* whose tokens are fetched into the cache while one is read */
     MEMORY_COUNT = 4096,         /* remembered pieces, a power of two */
     MEMORY_TEXT_BYTES = 23,
     MEMORY_IDS = 9,
@@ -22,12 +24,12 @@ struct tokenizer_bpe {
     merge_table joins;
     bytes_view *tokens; /* by id */
     size_t token_count;
-    int32_t *singles;       /* by code below SINGLE_CODE_COUNT: id + 1 of its token, 0: none */
-    int32_t fallback[256];  /* ids of <0x00> to <0xFF>, -1: absent */
-    int32_t alphabet[256];  /* ids of the byte-level characters */
-    bool alphabet_whole;    /* all of them are there */
+    int32_t *singles;      /* by code below SINGLE_CODE_COUNT: id + 1 of its token, 0: none */
+    int32_t fallback[256]; /* ids of <0x00> to <0xFF>, -1: absent */
+    int32_t alphabet[256]; /* ids of the byte-level characters */
+    bool alphabet_whole;   /* all of them are there */
     bytes_view prefix, suffix;
-    int32_t unknown; /* -1: there is none */
+    int32_t unknown;      /* -1: there is none */
     bool unknown_missing; /* named but not in the vocabulary */
     bool fuse_unknown, byte_fallback, ignore_merges;
 };
@@ -36,12 +38,14 @@ struct tokenizer_bpe {
 
 static err vocab_read(const json_node *vocab, arena *a, tokenizer_bpe *b)
 {
-    if (!json_is(vocab, JSON_OBJECT)) return err_make(ERR_FORMAT, "model: expected \"vocab\" to be an object");
+    if (!json_is(vocab, JSON_OBJECT))
+        return err_make(ERR_FORMAT, "model: expected \"vocab\" to be an object");
     size_t bytes_all = 0;
     for (const json_node *item = json_first(vocab); item; item = item->next) {
         int64_t id = json_int(item, -1);
         if (id < 0 || id > TOKENIZER_ID_MAX)
-            return err_make(ERR_FORMAT, "line %u: vocab: expected an id from 0 to %d", item->line, TOKENIZER_ID_MAX);
+            return err_make(ERR_FORMAT, "line %u: vocab: expected an id from 0 to %d", item->line,
+                            TOKENIZER_ID_MAX);
         if (item->key.size > TOKENIZER_TOKEN_BYTES_MAX)
             return err_make(ERR_LIMIT, "line %u: vocab: a token is longer than %d bytes", item->line,
                             TOKENIZER_TOKEN_BYTES_MAX);
@@ -55,7 +59,8 @@ static err vocab_read(const json_node *vocab, arena *a, tokenizer_bpe *b)
         bytes_view token = {memcpy(text, item->key.data, item->key.size), item->key.size};
         text += token.size + 1;
         int32_t id = (int32_t)json_int(item, -1);
-        if (b->tokens[id].data) return err_make(ERR_FORMAT, "line %u: vocab: id %d is there twice", item->line, id);
+        if (b->tokens[id].data)
+            return err_make(ERR_FORMAT, "line %u: vocab: id %d is there twice", item->line, id);
         b->tokens[id] = token;
         if (!token_table_add(&b->vocab, token, id))
             return err_make(ERR_FORMAT, "line %u: vocab: a token is there twice", item->line);
@@ -68,7 +73,8 @@ static bool merge_parts(const json_node *item, bytes_view *left, bytes_view *rig
 {
     if (item->type == JSON_ARRAY) {
         const json_node *first = json_first(item);
-        if (item->count != 2 || !json_is(first, JSON_STRING) || !json_is(first->next, JSON_STRING)) return false;
+        if (item->count != 2 || !json_is(first, JSON_STRING) || !json_is(first->next, JSON_STRING))
+            return false;
         *left = first->text;
         *right = first->next->text;
         return true;
@@ -89,21 +95,32 @@ static void join_add(tokenizer_bpe *b, bytes_view left, bytes_view right)
     merge_table_set(&b->joins, (int32_t)last, (int32_t)first, (merge){0, 0});
 }
 
-static err merge_read(const json_node *item, uint32_t rank, bytes *joined, tokenizer_bpe *b)
+/* Files list what merges make in the order of its ids: the last id or the one after it is a good guess. */
+static int32_t joined_find(const tokenizer_bpe *b, bytes_view joined, int32_t last)
+{
+    for (int32_t id = last; id <= last + 1 && (size_t)id < b->token_count; id++)
+        if (bytes_view_equal(b->tokens[id], joined)) return id;
+    return token_table_find(&b->vocab, joined);
+}
+
+/* *last: what the merge before made. */
+static err merge_read(const json_node *item, uint32_t rank, bytes *joined, int32_t *last, tokenizer_bpe *b)
 {
     bytes_view left, right;
     if (!merge_parts(item, &left, &right))
-        return err_make(ERR_FORMAT, "line %u: merge %u: expected \"left right\" or [\"left\", \"right\"]", item->line,
-                        rank);
+        return err_make(ERR_FORMAT, "line %u: merge %u: expected \"left right\" or [\"left\", \"right\"]",
+                        item->line, rank);
     int32_t left_id = token_table_find(&b->vocab, left), right_id = token_table_find(&b->vocab, right);
     if (left_id < 0 || right_id < 0 || right.size < b->prefix.size)
-        return err_make(ERR_FORMAT, "line %u: merge %u: a part of it is not in the vocabulary", item->line, rank);
+        return err_make(ERR_FORMAT, "line %u: merge %u: a part of it is not in the vocabulary", item->line,
+                        rank);
     bytes_clear(joined);
     bytes_append_view(joined, left);
     bytes_append(joined, right.data + b->prefix.size, right.size - b->prefix.size);
-    int32_t id = token_table_find(&b->vocab, bytes_borrow(joined));
+    int32_t id = *last = joined_find(b, bytes_borrow(joined), *last);
     if (id < 0)
-        return err_make(ERR_FORMAT, "line %u: merge %u: its result is not in the vocabulary", item->line, rank);
+        return err_make(ERR_FORMAT, "line %u: merge %u: its result is not in the vocabulary", item->line,
+                        rank);
     merge_table_set(&b->merges, left_id, right_id, (merge){rank, id});
     join_add(b, left, right);
     return ERR_OK;
@@ -111,15 +128,24 @@ static err merge_read(const json_node *item, uint32_t rank, bytes *joined, token
 
 static err merges_read(const json_node *merges, tokenizer_bpe *b)
 {
-    if (!json_is(merges, JSON_ARRAY)) return err_make(ERR_FORMAT, "model: expected \"merges\" to be an array");
+    if (!json_is(merges, JSON_ARRAY))
+        return err_make(ERR_FORMAT, "model: expected \"merges\" to be an array");
     merge_table_reserve(&b->merges, json_count(merges));
-    merge_table_reserve(&b->joins, json_count(merges));
+    merge_table_reserve(&b->joins, 0); /* far fewer than merges: it grows as needed */
     CLEANUP(bytes_free) bytes joined = {0};
     uint32_t rank = 0;
+    int32_t last = 0;
+    const json_node *ahead = json_first(merges);
+    for (int i = 0; ahead && i < MERGES_AHEAD; i++) ahead = ahead->next;
     for (const json_node *item = json_first(merges); item; item = item->next) {
-        bytes_view text = json_text(item);
+        bytes_view text = json_text(item), left, right;
+        if (ahead && merge_parts(ahead, &left, &right)) {
+            token_table_prefetch(&b->vocab, left);
+            token_table_prefetch(&b->vocab, right);
+        }
+        if (ahead) ahead = ahead->next;
         if (item == json_first(merges) && text.size > 8 && memcmp(text.data, "#version", 8) == 0) continue;
-        err e = merge_read(item, rank++, &joined, b);
+        err e = merge_read(item, rank++, &joined, &last, b);
         if (e.code) return e;
     }
     return ERR_OK;
@@ -135,7 +161,8 @@ static err flags_read(const json_node *node, arena *a, tokenizer_bpe *b)
     b->prefix = tokenizer_text_keep(a, json_text(json_get(node, "continuing_subword_prefix")));
     b->suffix = tokenizer_text_keep(a, json_text(json_get(node, "end_of_word_suffix")));
     if (b->prefix.size + b->suffix.size > TOKENIZER_TOKEN_BYTES_MAX)
-        return err_make(ERR_LIMIT, "model: \"continuing_subword_prefix\" or \"end_of_word_suffix\" is too long");
+        return err_make(ERR_LIMIT,
+                        "model: \"continuing_subword_prefix\" or \"end_of_word_suffix\" is too long");
     return ERR_OK;
 }
 
@@ -181,8 +208,10 @@ err tokenizer_bpe_read(const json_node *node, arena *a, tokenizer_bpe **out)
                         (int)MIN_OF(json_text(type).size, (size_t)64), json_text(type).data);
     tokenizer_bpe *b = memory_alloc(sizeof *b);
     err e = model_read(node, a, b);
-    if (e.code) tokenizer_bpe_free(b);
-    else *out = b;
+    if (e.code)
+        tokenizer_bpe_free(b);
+    else
+        *out = b;
     return e;
 }
 
@@ -358,7 +387,8 @@ static size_t part_end(const tokenizer_bpe *b, bytes_view piece)
     for (; at < piece.size; at += size) {
         size = character_read(piece.data + at, &code);
         bool known = is_known(b, piece.data + at, size, code);
-        if (known && known_before && merge_table_find(&b->joins, (int32_t)before, (int32_t)code).rank == MERGE_NONE)
+        if (known && known_before &&
+            merge_table_find(&b->joins, (int32_t)before, (int32_t)code).rank == MERGE_NONE)
             return at;
         before = code;
         known_before = known;

@@ -67,9 +67,10 @@ uint32_t alphabet_character(unsigned char byte)
 int alphabet_byte(uint32_t code)
 {
     if (code >= 0x100)
-        return code <= 0x120 ? (int)(code - 0x100) : code <= 0x142 ? (int)(code - 0x121 + 0x7F)
-                                                 : code == 0x143   ? 0xAD
-                                                                   : -1;
+        return code <= 0x120   ? (int)(code - 0x100)
+               : code <= 0x142 ? (int)(code - 0x121 + 0x7F)
+               : code == 0x143 ? 0xAD
+                               : -1;
     return alphabet_character((unsigned char)code) == code ? (int)code : -1;
 }
 
@@ -77,7 +78,8 @@ void alphabet_append(bytes *out, bytes_view text)
 {
     bytes_reserve(out, text.size * 2);
     char *to = out->data + out->size;
-    for (size_t i = 0; i < text.size; i++) to += utf8_encode(alphabet_character((unsigned char)text.data[i]), to);
+    for (size_t i = 0; i < text.size; i++)
+        to += utf8_encode(alphabet_character((unsigned char)text.data[i]), to);
     out->size = (size_t)(to - out->data);
     *to = 0;
 }

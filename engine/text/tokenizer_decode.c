@@ -71,7 +71,8 @@ static bool replace_push(decode_stage *s, bytes_view fragment, bool ends)
     bytes_view whole;
     if (!hold_whole(s, fragment, ends, &whole)) return true;
     bytes_clear(&s->work);
-    bool fits = text_pattern_replace(&s->step->pattern, &s->stream->matcher, whole, s->step->content, &s->work);
+    bool fits =
+        text_pattern_replace(&s->step->pattern, &s->stream->matcher, whole, s->step->content, &s->work);
     bytes_clear(&s->held);
     return fits && pass(s, bytes_borrow(&s->work), true);
 }
@@ -83,9 +84,12 @@ static int byte_token(bytes_view token)
     int value = 0;
     for (int i = 3; i < 5; i++) {
         char c = token.data[i], low = (char)(c | 0x20);
-        if (c >= '0' && c <= '9') value = value * 16 + (c - '0');
-        else if (low >= 'a' && low <= 'f') value = value * 16 + (low - 'a' + 10);
-        else return -1;
+        if (c >= '0' && c <= '9')
+            value = value * 16 + (c - '0');
+        else if (low >= 'a' && low <= 'f')
+            value = value * 16 + (low - 'a' + 10);
+        else
+            return -1;
     }
     return value;
 }
@@ -108,8 +112,10 @@ static bool fallback_push(decode_stage *s, bytes_view fragment, bool ends)
     if (!hold_whole(s, fragment, ends, &whole)) return true;
     int byte = byte_token(whole);
     bool passed = true;
-    if (byte >= 0) bytes_append_byte(&s->run, (char)byte);
-    else passed = fallback_flush(s) && pass(s, whole, true);
+    if (byte >= 0)
+        bytes_append_byte(&s->run, (char)byte);
+    else
+        passed = fallback_flush(s) && pass(s, whole, true);
     bytes_clear(&s->held);
     return passed;
 }

@@ -1,5 +1,5 @@
-/* A tokenizer.json and, after a NUL, a text: whatever comes in may be refused, but may not crash, hang or leak.
- * Streamed and whole decoding agree. */
+/* A tokenizer.json and, after a NUL, a text: whatever comes in may be refused, but may not crash, hang or
+ * leak. Streamed and whole decoding agree. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -16,7 +16,7 @@ enum {
     TOKENIZER_TEXT_BYTES_MAX = 64 << 20,   /* of one text to encode */
     TOKENIZER_GROWN_BYTES_MAX = 256 << 20, /* of it after a normalizer or pre-tokenizer */
     TOKENIZER_ID_MAX = (1 << 22) - 1,
-    TOKENIZER_STEPS_MAX = 64,              /* of a normalizer, a pre-tokenizer, a decoder */
+    TOKENIZER_STEPS_MAX = 64, /* of a normalizer, a pre-tokenizer, a decoder */
     TOKENIZER_TOKEN_BYTES_MAX = 1 << 16,
     TOKENIZER_PATTERN_BYTES_MAX = 1 << 16, /* of a regular expression */
     TOKENIZER_TEMPLATE_IDS_MAX = 256,      /* that a post-processor adds */
@@ -92,8 +92,8 @@ const text_scanner *text_scanner_at(size_t index);         /* all of them, for t
 
 /* {"String": ...} or {"Regex": ...} of the file. */
 typedef struct text_pattern {
-    bytes_view literal;     /* used when there is no regex */
-    tokenizer_regex *regex; /* owned */
+    bytes_view literal;          /* used when there is no regex */
+    tokenizer_regex *regex;      /* owned */
     const text_scanner *scanner; /* does what the regex would; or NULL */
 } text_pattern;
 err text_pattern_read(const json_node *node, arena *a, text_pattern *out);
@@ -121,9 +121,11 @@ typedef struct token_table {
     size_t count, mask; /* capacity - 1, a power of two */
 } token_table;
 void token_table_reserve(token_table *t, size_t count);
-/* False when the token is there already (its id stays). The token's bytes are kept, not copied. */
+/* False when the token is there already (its id stays). Its bytes must outlive the table; they are of at most
+ * TOKENIZER_TOKEN_BYTES_MAX. */
 bool token_table_add(token_table *t, bytes_view token, int32_t id);
-int32_t token_table_find(const token_table *t, bytes_view token); /* -1: absent */
+int32_t token_table_find(const token_table *t, bytes_view token);  /* -1: absent */
+void token_table_prefetch(const token_table *t, bytes_view token); /* it will be looked up soon */
 void token_table_free(token_table *t);
 
 #define MERGE_NONE UINT32_MAX
@@ -191,8 +193,8 @@ typedef struct added_walk {
     const added_tokens *tokens;
     const added_trie *trie;
     bytes_view text;
-    size_t at;       /* where the search goes on */
-    size_t previous; /* end of the last match */
+    size_t at;          /* where the search goes on */
+    size_t previous;    /* end of the last match */
     added_allow *allow; /* NULL: everywhere */
     void *context;
 } added_walk;
@@ -293,7 +295,7 @@ err tokenizer_text_read(const json_node *object, const char *key, arena *a, byte
 bytes_view tokenizer_text_keep(arena *a, bytes_view text);
 /* Calls `read` for a node, or for each of its parts when its type is "Sequence" (list under `key`). */
 typedef err tokenizer_part_reader(void *context, const json_node *node, const char *type);
-err tokenizer_parts_read(const json_node *node, const char *what, const char *key, tokenizer_part_reader *read,
-                         void *context);
+err tokenizer_parts_read(const json_node *node, const char *what, const char *key,
+                         tokenizer_part_reader *read, void *context);
 
 #endif

@@ -1,4 +1,5 @@
-/* engine/text/tokenizer_merge.c: byte pair encoding proper: the lowest rank first, the leftmost of equal ones.
+/* engine/text/tokenizer_merge.c: byte pair encoding proper: the lowest rank first, the leftmost of equal
+ * ones.
  *
  * Short pieces: a scan for the lowest rank after each merge. Long ones (files without a pre-tokenizer give
  * whole texts): a linked list of symbols and a heap of (rank, position), whose stale entries are told by
@@ -40,7 +41,8 @@ static void heap_push(merge_work *w, uint64_t key)
         w->heap = memory_resize_array(w->heap, w->heap_capacity, sizeof *w->heap);
     }
     size_t at = w->heap_count++;
-    for (size_t parent; at && w->heap[parent = (at - 1) / 2] > key; at = parent) w->heap[at] = w->heap[parent];
+    for (size_t parent; at && w->heap[parent = (at - 1) / 2] > key; at = parent)
+        w->heap[at] = w->heap[parent];
     w->heap[at] = key;
 }
 

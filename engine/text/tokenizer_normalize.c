@@ -54,7 +54,8 @@ static bool run_form(const normalize_step *step, tokenizer_matcher *m, bytes_vie
         }
         if (last < done) last = done;
         bytes_append(out, text.data + done, last - done);
-        while (at < text.size && (size = character_read(text.data + at, &code), !is_settled(code, step->form)))
+        while (at < text.size &&
+               (size = character_read(text.data + at, &code), !is_settled(code, step->form)))
             at += size;
         form_append((bytes_view){text.data + last, at - last}, step->form, out);
         done = last = at;
@@ -78,9 +79,12 @@ static bool run_lowercase(const normalize_step *step, tokenizer_matcher *m, byte
     uint32_t code;
     for (size_t at = 0; at < text.size;) {
         at += character_read(text.data + at, &code);
-        if (code == 0x130) bytes_append_text(out, "i\xCC\x87");
-        else if (code < 0x80) bytes_append_byte(out, (char)(code >= 'A' && code <= 'Z' ? code + 32 : code));
-        else character_append(out, (uint32_t)utf8proc_tolower((utf8proc_int32_t)code));
+        if (code == 0x130)
+            bytes_append_text(out, "i\xCC\x87");
+        else if (code < 0x80)
+            bytes_append_byte(out, (char)(code >= 'A' && code <= 'Z' ? code + 32 : code));
+        else
+            character_append(out, (uint32_t)utf8proc_tolower((utf8proc_int32_t)code));
     }
     return true;
 }
@@ -93,7 +97,8 @@ static bool run_strip(const normalize_step *step, tokenizer_matcher *m, bytes_vi
     size_t size;
     while (step->left && begin < end && (size = character_read(begin, &code), character_is_space(code)))
         begin += size;
-    while (step->right && (size = character_before(begin, end, &code)) && character_is_space(code)) end -= size;
+    while (step->right && (size = character_before(begin, end, &code)) && character_is_space(code))
+        end -= size;
     bytes_append(out, begin, (size_t)(end - begin));
     return true;
 }
@@ -209,7 +214,8 @@ bool tokenizer_normalize(const tokenizer_normalizer *n, tokenizer_matcher *m, by
     for (size_t i = 0; i < n->count; i++) {
         bytes *out = &buffers[i & 1];
         bytes_clear(out);
-        if (!n->steps[i].run(&n->steps[i], m, text, out) || out->size > TOKENIZER_GROWN_BYTES_MAX) return false;
+        if (!n->steps[i].run(&n->steps[i], m, text, out) || out->size > TOKENIZER_GROWN_BYTES_MAX)
+            return false;
         text = bytes_borrow(out);
     }
     *result = text;

@@ -1,4 +1,5 @@
-/* engine/text/tokenizer_pattern.c: the patterns of a file, literal or regular, and a walk over their matches. */
+/* engine/text/tokenizer_pattern.c: the patterns of a file, literal or regular, and a walk over their matches.
+ */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -72,8 +73,9 @@ match_result pattern_walk_next(pattern_walk *walk, text_range *found)
     const text_pattern *p = walk->pattern;
     if (p->scanner) return scanner_next(walk, found);
     while (walk->at <= walk->text.size) {
-        match_result result = p->regex ? tokenizer_regex_find(p->regex, walk->matcher, walk->text, walk->at, found)
-                                       : literal_find(p->literal, walk->text, walk->at, found);
+        match_result result = p->regex
+                                  ? tokenizer_regex_find(p->regex, walk->matcher, walk->text, walk->at, found)
+                                  : literal_find(p->literal, walk->text, walk->at, found);
         if (result != MATCH_FOUND) return result;
         bool again = found->begin == found->end && walk->has_last && walk->last_end == found->end;
         if (!again) {

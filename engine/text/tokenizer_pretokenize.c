@@ -1,4 +1,5 @@
-/* engine/text/tokenizer_pretokenize.c: a text cut into the pieces that the model sees. Source: spec, section 4.
+/* engine/text/tokenizer_pretokenize.c: a text cut into the pieces that the model sees. Source: spec,
+ * section 4.
  *
  * Each step turns a list of pieces into another. Steps that only cut leave the text alone; those that change
  * it write it anew, piece after piece. */
@@ -33,8 +34,8 @@ typedef struct pretokenize_step pretokenize_step;
 typedef struct splitter {
     text_ranges *out;
     const pretokenize_step *step;
-    size_t first;      /* where this piece's own ranges begin in *out */
-    bool was_match;    /* the span before */
+    size_t first;   /* where this piece's own ranges begin in *out */
+    bool was_match; /* the span before */
 } splitter;
 
 static void splitter_push(splitter *s, size_t begin, size_t end, bool is_match)
@@ -53,9 +54,12 @@ static void splitter_push(splitter *s, size_t begin, size_t end, bool is_match)
     case SPLIT_CONTIGUOUS: glue = is_match == was_match; break;
     }
     text_range *last = has_last ? &s->out->data[s->out->count - 1] : NULL;
-    if (last && glue) last->end = (uint32_t)end;
-    else if (last && last->begin == last->end) *last = (text_range){(uint32_t)begin, (uint32_t)end};
-    else text_ranges_push(s->out, begin, end);
+    if (last && glue)
+        last->end = (uint32_t)end;
+    else if (last && last->begin == last->end)
+        *last = (text_range){(uint32_t)begin, (uint32_t)end};
+    else
+        text_ranges_push(s->out, begin, end);
 }
 
 static void splitter_finish(splitter *s)
@@ -237,8 +241,10 @@ static err behavior_read(const json_node *node, split_behavior fallback, split_b
         *out = (split_behavior)i;
         if (bytes_view_is(json_text(given), names[i])) return ERR_OK;
     }
-    return err_make(ERR_FORMAT, "line %u: \"behavior\": expected Removed, Isolated, MergedWithPrevious, "
-                    "MergedWithNext or Contiguous", given->line);
+    return err_make(ERR_FORMAT,
+                    "line %u: \"behavior\": expected Removed, Isolated, MergedWithPrevious, "
+                    "MergedWithNext or Contiguous",
+                    given->line);
 }
 
 static err read_byte_level(pretokenizer_reading *r, const json_node *node)
@@ -273,8 +279,11 @@ static err read_digits(pretokenizer_reading *r, const json_node *node)
 {
     pretokenize_step *step = NULL;
     bool each = json_bool(json_get(node, "individual_digits"), false);
-    return step_new(r, (pretokenize_step){.run = run_class, .members = character_is_numeric,
-                                          .behavior = each ? SPLIT_ISOLATED : SPLIT_CONTIGUOUS}, &step);
+    return step_new(r,
+                    (pretokenize_step){.run = run_class,
+                                       .members = character_is_numeric,
+                                       .behavior = each ? SPLIT_ISOLATED : SPLIT_CONTIGUOUS},
+                    &step);
 }
 
 static err read_metaspace(pretokenizer_reading *r, const json_node *node)
@@ -289,14 +298,17 @@ static err read_metaspace(pretokenizer_reading *r, const json_node *node)
     if (!mark.size || utf8_decode(mark.data, mark.size, &code) != mark.size)
         return err_make(ERR_FORMAT, "Metaspace: expected \"replacement\" to be one character");
     bytes_view scheme = json_text(json_get(node, "prepend_scheme"));
-    if (!scheme.size) scheme = json_bool(json_get(node, "add_prefix_space"), true) ? VIEW("always") : VIEW("never");
+    if (!scheme.size)
+        scheme = json_bool(json_get(node, "add_prefix_space"), true) ? VIEW("always") : VIEW("never");
     step->first_only = bytes_view_is(scheme, "first");
     step->never = bytes_view_is(scheme, "never");
     if (!step->first_only && !step->never && !bytes_view_is(scheme, "always"))
         return err_make(ERR_FORMAT, "Metaspace: \"prepend_scheme\": expected always, first or never");
     if (!json_bool(json_get(node, "split"), true)) return ERR_OK;
-    return step_new(r, (pretokenize_step){.run = run_split, .behavior = SPLIT_MERGED_WITH_NEXT,
-                                          .pattern = {.literal = mark}}, &step);
+    return step_new(r,
+                    (pretokenize_step){
+                        .run = run_split, .behavior = SPLIT_MERGED_WITH_NEXT, .pattern = {.literal = mark}},
+                    &step);
 }
 
 static err read_punctuation(pretokenizer_reading *r, const json_node *node)
@@ -317,8 +329,9 @@ static err read_whitespace_split(pretokenizer_reading *r, const json_node *node)
 {
     (void)node;
     pretokenize_step *step = NULL;
-    return step_new(r, (pretokenize_step){.run = run_class, .members = character_is_space,
-                                          .behavior = SPLIT_REMOVED}, &step);
+    return step_new(
+        r, (pretokenize_step){.run = run_class, .members = character_is_space, .behavior = SPLIT_REMOVED},
+        &step);
 }
 
 static err read_delimiter(pretokenizer_reading *r, const json_node *node)
@@ -326,7 +339,8 @@ static err read_delimiter(pretokenizer_reading *r, const json_node *node)
     pretokenize_step *step = NULL;
     err e = step_new(r, (pretokenize_step){.run = run_split, .behavior = SPLIT_REMOVED}, &step);
     if (!e.code) e = tokenizer_text_read(node, "delimiter", r->a, &step->pattern.literal);
-    if (!e.code && !step->pattern.literal.size) e = err_make(ERR_FORMAT, "CharDelimiterSplit: \"delimiter\" is empty");
+    if (!e.code && !step->pattern.literal.size)
+        e = err_make(ERR_FORMAT, "CharDelimiterSplit: \"delimiter\" is empty");
     return e;
 }
 
@@ -335,10 +349,14 @@ typedef struct pretokenize_kind {
     err (*read)(pretokenizer_reading *r, const json_node *node);
 } pretokenize_kind;
 static const pretokenize_kind kinds[] = {
-    {"ByteLevel", read_byte_level},     {"Split", read_split},
-    {"Digits", read_digits},            {"Metaspace", read_metaspace},
-    {"Punctuation", read_punctuation},  {"Whitespace", read_whitespace},
-    {"WhitespaceSplit", read_whitespace_split}, {"CharDelimiterSplit", read_delimiter},
+    {"ByteLevel", read_byte_level},
+    {"Split", read_split},
+    {"Digits", read_digits},
+    {"Metaspace", read_metaspace},
+    {"Punctuation", read_punctuation},
+    {"Whitespace", read_whitespace},
+    {"WhitespaceSplit", read_whitespace_split},
+    {"CharDelimiterSplit", read_delimiter},
 };
 
 static err step_read(void *context, const json_node *node, const char *type)

@@ -1,8 +1,8 @@
 /* engine/text/tokenizer_regex.c: Oniguruma's regular expressions (Ruby syntax) on PCRE2.
  *
- * Both engines try alternatives in order and agree on what the files use. Where the same letters mean something
- * else they are rewritten, and where there is nothing to rewrite them to they are refused. Source: spec,
- * "Tokenizer", section 11. */
+ * Both engines try alternatives in order and agree on what the files use. Where the same letters mean
+ * something else they are rewritten, and where there is nothing to rewrite them to they are refused. Source:
+ * spec, "Tokenizer", section 11. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -21,13 +21,14 @@ enum {
 };
 
 /* White_Space, which PCRE2 widens by U+180E, and what is left; for use inside a class. */
-#define SPACES "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-#define NO_SPACES                                                                                          \
-    "\\x00-\\x08\\x0E-\\x1F\\x21-\\x84\\x86-\\x9F\\xA1-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}"    \
+#define SPACES                                                                                               \
+    "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+#define NO_SPACES                                                                                            \
+    "\\x00-\\x08\\x0E-\\x1F\\x21-\\x84\\x86-\\x9F\\xA1-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}"      \
     "\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}\\x{2060}-\\x{2FFF}\\x{3001}-\\x{10FFFF}"
 /* Alphabetic, marks, decimal digits, connectors, and six numbers of Latin-1 that Oniguruma adds. */
 #define WORDS                                                                                                \
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\xB2\\xB3\\xB9\\xBC-\\xBE\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}"           \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\xB2\\xB3\\xB9\\xBC-\\xBE\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}"    \
     "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
 
 /* ---- translation ---- */
@@ -61,8 +62,8 @@ typedef struct posix_rule {
     const char *name, *to;
 } posix_rule;
 static const posix_rule posix_rules[] = {
-    {"[:space:]", SPACES}, {"[:digit:]", "\\p{Nd}"}, {"[:word:]", WORDS}, {"[:punct:]", "\\p{P}\\p{S}"},
-    {"[:xdigit:]", "0-9A-Fa-f"},
+    {"[:space:]", SPACES},         {"[:digit:]", "\\p{Nd}"},    {"[:word:]", WORDS},
+    {"[:punct:]", "\\p{P}\\p{S}"}, {"[:xdigit:]", "0-9A-Fa-f"},
 };
 
 static err refused(const char *what)
@@ -112,7 +113,8 @@ static err class_translate(translation *t)
             t->at += size;
             return ERR_OK;
         }
-        return refused("a class inside a class, or a POSIX class other than space, digit, xdigit, word and punct");
+        return refused(
+            "a class inside a class, or a POSIX class other than space, digit, xdigit, word and punct");
     }
     if (*t->at == ']') {
         if (begins) return refused("an empty class");
@@ -193,7 +195,8 @@ static err item_translate(translation *t)
 err tokenizer_regex_translate(bytes_view pattern, bytes *out)
 {
     if (pattern.size > TOKENIZER_PATTERN_BYTES_MAX)
-        return err_make(ERR_LIMIT, "a regular expression is longer than %d bytes", TOKENIZER_PATTERN_BYTES_MAX);
+        return err_make(ERR_LIMIT, "a regular expression is longer than %d bytes",
+                        TOKENIZER_PATTERN_BYTES_MAX);
     if (memchr(pattern.data, 0, pattern.size)) return refused("a NUL");
     translation t = {.at = pattern.data, .end = pattern.data + pattern.size, .out = out, .atom = out->size};
     while (t.at < t.end) {
@@ -220,9 +223,9 @@ err tokenizer_regex_compile(bytes_view pattern, tokenizer_regex **out)
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     int code = 0;
     PCRE2_SIZE offset = 0;
-    pcre2_code *compiled = pcre2_compile(
-        (PCRE2_SPTR)bytes_text(&translated), translated.size,
-        PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset, context);
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)bytes_text(&translated), translated.size,
+                                         PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+                                         &code, &offset, context);
     pcre2_compile_context_free(context);
     if (!compiled) {
         unsigned char words[128];
@@ -265,9 +268,10 @@ match_result tokenizer_regex_find(const tokenizer_regex *r, tokenizer_matcher *m
                                   size_t from, text_range *found)
 {
     if (!m->data) matcher_open(m);
-    pcre2_set_match_limit(m->context, REGEX_STEPS_MAX + REGEX_STEPS_MAX_PER_BYTE * (uint32_t)text.size);
-    int count = pcre2_match(r->code, (PCRE2_SPTR)text.data, text.size, from, PCRE2_NO_UTF_CHECK, m->data,
-                            m->context);
+    uint64_t steps_max = REGEX_STEPS_MAX + (uint64_t)REGEX_STEPS_MAX_PER_BYTE * text.size;
+    pcre2_set_match_limit(m->context, (uint32_t)MIN_OF(steps_max, (uint64_t)UINT32_MAX));
+    int count =
+        pcre2_match(r->code, (PCRE2_SPTR)text.data, text.size, from, PCRE2_NO_UTF_CHECK, m->data, m->context);
     if (count == PCRE2_ERROR_NOMATCH) return MATCH_NONE;
     if (count < 0) return MATCH_LIMIT;
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(m->data);

@@ -10,8 +10,8 @@
 #include "engine/text/tokenizer_internal.h"
 
 typedef enum kind {
-    UPPER = 1,   /* Lu, Lt */
-    LOWER = 2,   /* Ll */
+    UPPER = 1,    /* Lu, Lt */
+    LOWER = 2,    /* Ll */
     CASELESS = 4, /* Lm, Lo */
     MARK = 8,
     NUMBER = 16,
@@ -25,14 +25,14 @@ typedef enum kind {
 static unsigned kind_of_category(uint32_t code)
 {
     static const unsigned short kinds[] = {
-        [UTF8PROC_CATEGORY_LU] = UPPER,  [UTF8PROC_CATEGORY_LL] = LOWER,    [UTF8PROC_CATEGORY_LT] = UPPER,
+        [UTF8PROC_CATEGORY_LU] = UPPER,    [UTF8PROC_CATEGORY_LL] = LOWER,    [UTF8PROC_CATEGORY_LT] = UPPER,
         [UTF8PROC_CATEGORY_LM] = CASELESS, [UTF8PROC_CATEGORY_LO] = CASELESS, [UTF8PROC_CATEGORY_MN] = MARK,
-        [UTF8PROC_CATEGORY_MC] = MARK,   [UTF8PROC_CATEGORY_ME] = MARK,     [UTF8PROC_CATEGORY_ND] = NUMBER,
-        [UTF8PROC_CATEGORY_NL] = NUMBER, [UTF8PROC_CATEGORY_NO] = NUMBER,   [UTF8PROC_CATEGORY_PC] = SYMBOL,
-        [UTF8PROC_CATEGORY_PD] = SYMBOL, [UTF8PROC_CATEGORY_PS] = SYMBOL,   [UTF8PROC_CATEGORY_PE] = SYMBOL,
-        [UTF8PROC_CATEGORY_PI] = SYMBOL, [UTF8PROC_CATEGORY_PF] = SYMBOL,   [UTF8PROC_CATEGORY_PO] = SYMBOL,
-        [UTF8PROC_CATEGORY_SM] = SYMBOL, [UTF8PROC_CATEGORY_SC] = SYMBOL,   [UTF8PROC_CATEGORY_SK] = SYMBOL,
-        [UTF8PROC_CATEGORY_SO] = SYMBOL, [UTF8PROC_CATEGORY_CO] = 0,
+        [UTF8PROC_CATEGORY_MC] = MARK,     [UTF8PROC_CATEGORY_ME] = MARK,     [UTF8PROC_CATEGORY_ND] = NUMBER,
+        [UTF8PROC_CATEGORY_NL] = NUMBER,   [UTF8PROC_CATEGORY_NO] = NUMBER,   [UTF8PROC_CATEGORY_PC] = SYMBOL,
+        [UTF8PROC_CATEGORY_PD] = SYMBOL,   [UTF8PROC_CATEGORY_PS] = SYMBOL,   [UTF8PROC_CATEGORY_PE] = SYMBOL,
+        [UTF8PROC_CATEGORY_PI] = SYMBOL,   [UTF8PROC_CATEGORY_PF] = SYMBOL,   [UTF8PROC_CATEGORY_PO] = SYMBOL,
+        [UTF8PROC_CATEGORY_SM] = SYMBOL,   [UTF8PROC_CATEGORY_SC] = SYMBOL,   [UTF8PROC_CATEGORY_SK] = SYMBOL,
+        [UTF8PROC_CATEGORY_SO] = SYMBOL,   [UTF8PROC_CATEGORY_CO] = 0,
     };
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
     unsigned found = (size_t)category < COUNT_OF(kinds) ? kinds[category] : 0;
@@ -78,7 +78,8 @@ static size_t contraction_end(bytes_view text, size_t at, bool any_case)
     char fold = any_case ? 0x20 : 0;
     char first = left > 0 ? (char)(rest[0] | fold) : 0, second = left > 1 ? (char)(rest[1] | fold) : 0;
     if (first == 's' || first == 't' || first == 'm' || first == 'd') return at + 2;
-    bool two = (first == 'r' && second == 'e') || (first == 'v' && second == 'e') || (first == 'l' && second == 'l');
+    bool two =
+        (first == 'r' && second == 'e') || (first == 'v' && second == 'e') || (first == 'l' && second == 'l');
     return two ? at + 3 : at;
 }
 
@@ -205,10 +206,10 @@ static size_t scan_deepseek(const scan_rules *rules, bytes_view text, size_t at)
 
 /* ---- the patterns, as the files write them ---- */
 
-#define UPPER_CLASS "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
-#define LOWER_CLASS "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define UPPER_CLASS  "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define LOWER_CLASS  "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define SPACES "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define SPACES       "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define CL100K(digits)                                                                                       \
     CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES
 #define O200K(end, digits)                                                                                   \
@@ -219,14 +220,18 @@ static const text_scanner scanners[] = {
     {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", scan_gpt2, {0}},
     {CL100K("\\p{N}{1,3}"), scan_cl100k, {.digit_count_max = 3, .word = LETTER}},
     {CL100K("\\p{N}"), scan_cl100k, {.digit_count_max = 1, .word = LETTER}},
-    {CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" SPACES,
-     scan_cl100k, {.digit_count_max = 1, .word = LETTER | MARK}},
+    {CONTRACTIONS
+     "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" SPACES,
+     scan_cl100k,
+     {.digit_count_max = 1, .word = LETTER | MARK}},
     {O200K(CONTRACTIONS "?", "\\p{N}{1,3}"), scan_o200k, {.digit_count_max = 3, .contractions = true}},
     {O200K("", "\\p{N}"), scan_o200k, {.digit_count_max = 1}},
     {"\\p{N}{1,3}", scan_digits, {.digit_count_max = 3}},
     {"[\xE4\xB8\x80-\xE9\xBE\xA5\xE3\x81\x80-\xE3\x82\x9F\xE3\x82\xA0-\xE3\x83\xBF]+", scan_cjk, {0}},
     {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
-     " ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+", scan_deepseek, {0}},
+     " ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+     scan_deepseek,
+     {0}},
 };
 
 const text_scanner *text_scanner_find(bytes_view pattern)

@@ -1,4 +1,5 @@
 /* engine/text/tokenizer_table.c: two open-addressing tables, made once and then only read. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,11 +21,42 @@ static uint64_t mix(uint64_t value)
 
 /* ---- strings ---- */
 
+enum { SHORT_BYTES_MAX = 11, LONG_MARK = 0xFF };
+
+/* Most tokens are short: they lie in the entry itself, so that a look-up touches one cache line. */
 struct token_entry {
-    const char *data; /* NULL: free */
-    uint32_t size;
+    unsigned char text[SHORT_BYTES_MAX]; /* of a short token; of a long one, the pointer to it and the low */
+    unsigned char size;                  /* bytes of its size. 0: free; LONG_MARK: a long one */
     int32_t id;
 };
+
+static struct token_entry entry_of(bytes_view token, int32_t id)
+{
+    struct token_entry entry = {.id = id};
+    if (token.size <= SHORT_BYTES_MAX) {
+        memcpy(entry.text, token.data, token.size);
+        entry.size = (unsigned char)token.size;
+        return entry;
+    }
+    memcpy(entry.text, &token.data, sizeof token.data);
+    for (size_t i = sizeof token.data; i < SHORT_BYTES_MAX; i++)
+        entry.text[i] = (unsigned char)(token.size >> 8 * (i - sizeof token.data));
+    entry.size = LONG_MARK;
+    return entry;
+}
+
+/* `key` is the entry that the token would have. */
+static bool entry_holds(const struct token_entry *entry, const struct token_entry *key, bytes_view token)
+{
+    if (key->size != LONG_MARK) return memcmp(entry, key, offsetof(struct token_entry, id)) == 0;
+    const size_t pointer = sizeof(char *);
+    if (entry->size != LONG_MARK ||
+        memcmp(entry->text + pointer, key->text + pointer, SHORT_BYTES_MAX - pointer))
+        return false;
+    const char *data;
+    memcpy(&data, entry->text, sizeof data);
+    return memcmp(data, token.data, token.size) == 0;
+}
 
 static uint64_t text_hash(bytes_view text)
 {
@@ -42,14 +74,13 @@ static uint64_t text_hash(bytes_view text)
     return mix(hash);
 }
 
+/* The token must not be empty. */
 static struct token_entry *token_slot(const token_table *t, bytes_view token)
 {
+    struct token_entry key = entry_of(token, 0);
     size_t at = text_hash(token) & t->mask;
-    for (;; at = (at + 1) & t->mask) {
-        struct token_entry *entry = &t->entries[at];
-        if (!entry->data) return entry;
-        if (entry->size == token.size && memcmp(entry->data, token.data, token.size) == 0) return entry;
-    }
+    while (t->entries[at].size && !entry_holds(&t->entries[at], &key, token)) at = (at + 1) & t->mask;
+    return &t->entries[at];
 }
 
 void token_table_reserve(token_table *t, size_t count)
@@ -63,9 +94,10 @@ void token_table_reserve(token_table *t, size_t count)
 
 bool token_table_add(token_table *t, bytes_view token, int32_t id)
 {
+    if (!token.size) return true; /* nothing is ever cut into it */
     struct token_entry *entry = token_slot(t, token);
-    if (entry->data) return false;
-    *entry = (struct token_entry){token.data, (uint32_t)token.size, id};
+    if (entry->size) return false;
+    *entry = entry_of(token, id);
     t->count++;
     return true;
 }
@@ -74,7 +106,12 @@ int32_t token_table_find(const token_table *t, bytes_view token)
 {
     if (!t->count || !token.size) return -1;
     const struct token_entry *entry = token_slot(t, token);
-    return entry->data ? entry->id : -1;
+    return entry->size ? entry->id : -1;
+}
+
+void token_table_prefetch(const token_table *t, bytes_view token)
+{
+    __builtin_prefetch(&t->entries[text_hash(token) & t->mask]);
 }
 
 void token_table_free(token_table *t)
@@ -108,11 +145,25 @@ void merge_table_reserve(merge_table *t, size_t count)
     t->mask = capacity - 1;
 }
 
+static void merge_table_grow(merge_table *t)
+{
+    merge_table grown = {0};
+    merge_table_reserve(&grown, t->mask + 1);
+    for (size_t i = 0; i <= t->mask; i++) {
+        const struct merge_entry *entry = &t->entries[i];
+        if (entry->left != -1) merge_table_set(&grown, entry->left, entry->right, entry->merge);
+    }
+    merge_table_free(t);
+    *t = grown;
+}
+
 void merge_table_set(merge_table *t, int32_t left, int32_t right, merge m)
 {
     struct merge_entry *entry = merge_slot(t, left, right);
-    t->count += entry->left == -1;
+    bool is_new = entry->left == -1;
     *entry = (struct merge_entry){left, right, m};
+    t->count += is_new;
+    if (is_new && t->count > t->mask / 2) merge_table_grow(t);
 }
 
 merge merge_table_find(const merge_table *t, int32_t left, int32_t right)

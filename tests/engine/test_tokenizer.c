@@ -13,7 +13,8 @@
 static engine_ids ids_of(const json_node *list)
 {
     engine_ids ids = {0};
-    for (const json_node *id = json_first(list); id; id = id->next) engine_ids_push(&ids, (int32_t)json_int(id, -1));
+    for (const json_node *id = json_first(list); id; id = id->next)
+        engine_ids_push(&ids, (int32_t)json_int(id, -1));
     return ids;
 }
 
@@ -21,7 +22,8 @@ static bool encode_differs(const engine_tokenizer *t, bytes_view text, bool spec
 {
     engine_ids ids = {0}, right = ids_of(wanted);
     check_ok(engine_tokenizer_encode(t, text, special, &ids));
-    bool differs = ids.count != right.count || (ids.count && memcmp(ids.data, right.data, ids.count * sizeof *ids.data));
+    bool differs =
+        ids.count != right.count || (ids.count && memcmp(ids.data, right.data, ids.count * sizeof *ids.data));
     engine_ids_free(&ids);
     engine_ids_free(&right);
     return differs;
@@ -36,11 +38,13 @@ static bool decode_differs(const engine_tokenizer *t, const json_node *list, boo
     bool differs = false;
     for (size_t i = 0; i < ids.count; i++) {
         engine_detokenizer_push(d, ids.data[i], &streamed);
-        differs |= streamed.size > whole.size || (streamed.size && memcmp(streamed.data, whole.data, streamed.size));
+        differs |=
+            streamed.size > whole.size || (streamed.size && memcmp(streamed.data, whole.data, streamed.size));
     }
     engine_detokenizer_finish(d, &streamed);
     engine_detokenizer_free(d);
-    differs |= !bytes_view_equal(bytes_borrow(&whole), wanted) || !bytes_view_equal(bytes_borrow(&streamed), wanted);
+    differs |=
+        !bytes_view_equal(bytes_borrow(&whole), wanted) || !bytes_view_equal(bytes_borrow(&streamed), wanted);
     bytes_free(&whole);
     bytes_free(&streamed);
     engine_ids_free(&ids);
@@ -91,17 +95,19 @@ TEST(small_tokenizers_of_every_kind_give_the_ids_and_texts_of_the_library)
 /* ---- one small tokenizer, by hand ---- */
 
 /* "the" and runs of h are built by merges; `parts` are further members of the file. */
-#define SMALL(parts)                                                                                          \
-    "{\"added_tokens\": [{\"id\": 270, \"content\": \"<|end|>\", \"normalized\": false, \"special\": true},"  \
-    " {\"id\": 271, \"content\": \"<t>\", \"normalized\": false, \"special\": false}], " parts                \
-    " \"model\": {\"type\": \"BPE\", \"unk_token\": \"<unk>\", \"byte_fallback\": true, \"vocab\": {"         \
-    "\"<unk>\": 0, \"t\": 1, \"h\": 2, \"e\": 3, \"th\": 4, \"the\": 5, \"▁\": 6, \"▁the\": 7, "            \
-    "\"<0xE6>\": 8, \"<0x97>\": 9, \"<0xA5>\": 10, \"<0x0A>\": 11, \"hh\": 12, \"hhh\": 13}, "              \
+#define SMALL(parts)                                                                                         \
+    "{\"added_tokens\": [{\"id\": 270, \"content\": \"<|end|>\", \"normalized\": false, \"special\": true}," \
+    " {\"id\": 271, \"content\": \"<t>\", \"normalized\": false, \"special\": false}], " parts               \
+    " \"model\": {\"type\": \"BPE\", \"unk_token\": \"<unk>\", \"byte_fallback\": true, \"vocab\": {"        \
+    "\"<unk>\": 0, \"t\": 1, \"h\": 2, \"e\": 3, \"th\": 4, \"the\": 5, \"▁\": 6, \"▁the\": 7, "         \
+    "\"<0xE6>\": 8, \"<0x97>\": 9, \"<0xA5>\": 10, \"<0x0A>\": 11, \"hh\": 12, \"hhh\": 13}, "               \
     "\"merges\": [\"t h\", \"th e\", \"▁ the\", \"h h\", \"hh h\"]}}"
-#define LLAMA_PARTS                                                                                           \
-    "\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"▁\"}, "         \
-    "\"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Replace\", \"pattern\": {\"String\": " \
-    "\"▁\"}, \"content\": \" \"}, {\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}, {\"type\": \"Strip\", " \
+#define LLAMA_PARTS                                                                                          \
+    "\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"▁\"}, "      \
+    "\"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Replace\", \"pattern\": "             \
+    "{\"String\": "                                                                                          \
+    "\"▁\"}, \"content\": \" \"}, {\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}, {\"type\": "         \
+    "\"Strip\", "                                                                                            \
     "\"content\": \" \", \"start\": 1, \"stop\": 0}]},"
 
 static engine_tokenizer *parsed(const char *json)
@@ -183,7 +189,8 @@ TEST(no_special_token_is_recognised_in_text_of_other_people)
     for (size_t i = 0; i < some.count; i++) ends += some.data[i] == 270, thoughts += some.data[i] == 271;
     check_int(ends, 2);
     check_int(thoughts, 1); /* it is no special token */
-    check_ok(engine_tokenizer_encode_guarded(t, VIEW("<|<|end|>"), (engine_text_span[]){{0, 2}}, 1, false, &parts));
+    check_ok(engine_tokenizer_encode_guarded(t, VIEW("<|<|end|>"), (engine_text_span[]){{0, 2}}, 1, false,
+                                             &parts));
     check_int(parts.data[parts.count - 1], 270);
     engine_ids_free(&all);
     engine_ids_free(&some);
@@ -231,8 +238,8 @@ TEST(streamed_text_comes_in_whole_characters_and_keeps_the_first_blank_of_a_cont
     streams(t, "", "8 9 5", "||\xEF\xBF\xBD\xEF\xBF\xBDthe|");
     streams(t, "", "8 9", "||\xEF\xBF\xBD\xEF\xBF\xBD");
     streams(t, "5", "7 5", " the|the|");
-    streams(t, "11", "7", " the|");      /* a byte token ends the prompt */
-    streams(t, "270", "7", "the|");      /* a skipped one says nothing */
+    streams(t, "11", "7", " the|"); /* a byte token ends the prompt */
+    streams(t, "270", "7", "the|"); /* a skipped one says nothing */
     streams(t, "", "270 999 -1 7", "|||the|");
     engine_tokenizer_free(t);
 }
@@ -276,7 +283,8 @@ TEST(a_scan_and_a_heap_merge_alike)
     uint32_t state = 1, rank = 0;
     for (int32_t id = 6; id < 60; id++) { /* each id is a pair of random earlier ones */
         state = state * 1664525 + 1013904223;
-        merge_table_set(&merges, (int32_t)(state >> 8) % id % 24, (int32_t)(state >> 20) % id % 24, (merge){rank++, id});
+        merge_table_set(&merges, (int32_t)(state >> 8) % id % 24, (int32_t)(state >> 20) % id % 24,
+                        (merge){rank++, id});
     }
     merge_work work = {0};
     for (int round = 0; round < 300; round++) {
@@ -307,9 +315,25 @@ TEST(a_scan_and_a_heap_merge_alike)
 
 TEST(scanners_split_as_their_regular_expressions_do)
 {
-    static const char *const parts[] = {"a", "B", "ǅ", "ʰ", "日", "字", "ひ", "\xCC\x81", "'", "s", "S", "ſ", "ll", "Ve", "'re", "1",
-                                        "2", "٣", "½", " ", "  ", "\n", "\r\n", "\t", "\xC2\xA0", "\xE3\x80\x80", ".", "!", "/", "(",
-                                        "$", "😀", "\x01", "\xE2\x80\x8B", "É", "é", "word", "CamelCase"};
+    static const char *const parts[] = {"a",        "B",
+                                        "ǅ",        "ʰ",
+                                        "日",       "字",
+                                        "ひ",       "\xCC\x81",
+                                        "'",        "s",
+                                        "S",        "ſ",
+                                        "ll",       "Ve",
+                                        "'re",      "1",
+                                        "2",        "٣",
+                                        "½",        " ",
+                                        "  ",       "\n",
+                                        "\r\n",     "\t",
+                                        "\xC2\xA0", "\xE3\x80\x80",
+                                        ".",        "!",
+                                        "/",        "(",
+                                        "$",        "😀",
+                                        "\x01",     "\xE2\x80\x8B",
+                                        "É",        "é",
+                                        "word",     "CamelCase"};
     CLEANUP(tokenizer_matcher_free) tokenizer_matcher matcher = {0};
     uint32_t state = 7;
     for (size_t k = 0; text_scanner_at(k); k++) {
@@ -332,7 +356,8 @@ TEST(scanners_split_as_their_regular_expressions_do)
             for (match_result got = MATCH_FOUND; got == MATCH_FOUND;) {
                 got = pattern_walk_next(&one, &a);
                 if (got != pattern_walk_next(&two, &b) || a.begin != b.begin || a.end != b.end)
-                    fail_msg("scanner %zu: \"%s\": %u-%u, not %u-%u", k, bytes_text(&text), a.begin, a.end, b.begin, b.end);
+                    fail_msg("scanner %zu: \"%s\": %u-%u, not %u-%u", k, bytes_text(&text), a.begin, a.end,
+                             b.begin, b.end);
             }
             bytes_free(&text);
         }
@@ -346,12 +371,17 @@ TEST(what_means_other_things_to_the_two_engines_is_rewritten_or_refused)
     static const struct {
         const char *pattern, *translated;
     } rewritten[] = {
-        {"a{1,3}+b", "(?:a{1,3})+b"},     {"[ab]{2}+", "(?:[ab]{2})+"}, {"x(?:ab){1,2}+", "x(?:(?:ab){1,2})+"},
-        {"\\p{N}{1,3}+", "(?:\\p{N}{1,3})+"}, {"a{x", "a\\{x"},         {"[\\h]", "[0-9A-Fa-f]"},
-        {"(?i)a", "(?i)a"},               {"a++b", "a++b"},
+        {"a{1,3}+b", "(?:a{1,3})+b"},
+        {"[ab]{2}+", "(?:[ab]{2})+"},
+        {"x(?:ab){1,2}+", "x(?:(?:ab){1,2})+"},
+        {"\\p{N}{1,3}+", "(?:\\p{N}{1,3})+"},
+        {"a{x", "a\\{x"},
+        {"[\\h]", "[0-9A-Fa-f]"},
+        {"(?i)a", "(?i)a"},
+        {"a++b", "a++b"},
     };
-    static const char *const refused[] = {"[a&&b]", "[a[b]]", "[^\\W]", "(?m)a", "a(?i)b", "(*UTF)a", "\\Ga", "(?x:a b)",
-                                          "[[:alpha:]]"};
+    static const char *const refused[] = {"[a&&b]",  "[a[b]]", "[^\\W]",   "(?m)a",      "a(?i)b",
+                                          "(*UTF)a", "\\Ga",   "(?x:a b)", "[[:alpha:]]"};
     for (size_t i = 0; i < COUNT_OF(rewritten); i++) {
         bytes out = {0};
         check_ok(tokenizer_regex_translate(bytes_view_of(rewritten[i].pattern), &out));
@@ -360,7 +390,8 @@ TEST(what_means_other_things_to_the_two_engines_is_rewritten_or_refused)
     }
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         bytes out = {0};
-        check_fails(tokenizer_regex_translate(bytes_view_of(refused[i]), &out), ERR_UNSUPPORTED, "a regular expression uses");
+        check_fails(tokenizer_regex_translate(bytes_view_of(refused[i]), &out), ERR_UNSUPPORTED,
+                    "a regular expression uses");
         bytes_free(&out);
     }
 }
@@ -383,23 +414,29 @@ TEST(what_is_not_done_is_refused_by_name)
         {"{\"model\": {\"vocab\": {\"a\": 1, \"b\": 1}}}", ERR_FORMAT, "id 1 is there twice"},
         {"{\"model\": {\"vocab\": {\"a\": 1, \"a\": 2}}}", ERR_FORMAT, "a token is there twice"},
         {"{\"model\": {\"vocab\": {\"a\": 1}}}", ERR_FORMAT, "\"merges\""},
-        {"{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [\"a b c\"]}}", ERR_FORMAT, "line 1: merge 0: expected"},
+        {"{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [\"a b c\"]}}", ERR_FORMAT,
+         "line 1: merge 0: expected"},
         {"{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [\"a b\"]}}", ERR_FORMAT, "a part of it"},
         {"{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [[\"a\", \"a\"]]}}", ERR_FORMAT, "its result"},
         {"{\"model\": {\"dropout\": 0.1, \"vocab\": {}, \"merges\": []}}", ERR_UNSUPPORTED, "\"dropout\""},
-        {SMALL("\"normalizer\": {\"type\": \"Precompiled\"},"), ERR_UNSUPPORTED, "normalizer: type \"Precompiled\""},
+        {SMALL("\"normalizer\": {\"type\": \"Precompiled\"},"), ERR_UNSUPPORTED,
+         "normalizer: type \"Precompiled\""},
         {SMALL("\"normalizer\": {\"type\": \"Replace\", \"content\": \"\"},"), ERR_FORMAT, "\"pattern\""},
         {SMALL("\"normalizer\": {\"type\": \"Sequence\"},"), ERR_FORMAT, "\"normalizers\""},
         {SMALL("\"normalizer\": [],"), ERR_FORMAT, "normalizer: expected an object with a \"type\""},
         {SMALL("\"pre_tokenizer\": {\"type\": \"UnicodeScripts\"},"), ERR_UNSUPPORTED, "\"UnicodeScripts\""},
-        {SMALL("\"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {\"Regex\": \"(\"}},"),
+        {SMALL("\"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": "
+               "{\"Regex\": \"(\"}},"),
          ERR_FORMAT, "does not compile"},
-        {SMALL("\"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Often\", \"pattern\": {\"String\": \"a\"}},"),
+        {SMALL("\"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Often\", \"pattern\": {\"String\": "
+               "\"a\"}},"),
          ERR_FORMAT, "\"behavior\""},
         {SMALL("\"decoder\": {\"type\": \"CTC\"},"), ERR_UNSUPPORTED, "decoder: type \"CTC\""},
         {SMALL("\"decoder\": {\"type\": \"Strip\", \"content\": \"a\"},"), ERR_FORMAT, "\"start\""},
-        {SMALL("\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": []},"), ERR_UNSUPPORTED, "without the text"},
-        {SMALL("\"post_processor\": {\"type\": \"Other\"},"), ERR_UNSUPPORTED, "post_processor: type \"Other\""},
+        {SMALL("\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": []},"), ERR_UNSUPPORTED,
+         "without the text"},
+        {SMALL("\"post_processor\": {\"type\": \"Other\"},"), ERR_UNSUPPORTED,
+         "post_processor: type \"Other\""},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         engine_tokenizer *untouched = (engine_tokenizer *)&untouched, *t = untouched;
@@ -419,15 +456,17 @@ TEST(a_file_cut_off_anywhere_is_refused)
 
 TEST(a_text_or_its_growth_past_the_limit_is_refused_and_nothing_is_added)
 {
-    engine_tokenizer *t = parsed(SMALL("\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"t\"}, "
-                                       "\"content\": \"tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt\"},"));
+    engine_tokenizer *t =
+        parsed(SMALL("\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"t\"}, "
+                     "\"content\": \"tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt\"},"));
     size_t size = (size_t)TOKENIZER_TEXT_BYTES_MAX + 1;
     char *long_text = memory_alloc(size);
     memset(long_text, 't', size);
     engine_ids ids = {0};
     engine_ids_push(&ids, 42);
     check_fails(engine_tokenizer_encode(t, (bytes_view){long_text, size}, true, &ids), ERR_LIMIT, "64 MiB");
-    check_fails(engine_tokenizer_encode(t, (bytes_view){long_text, 8 << 20}, true, &ids), ERR_LIMIT, "256 MiB");
+    check_fails(engine_tokenizer_encode(t, (bytes_view){long_text, 8 << 20}, true, &ids), ERR_LIMIT,
+                "256 MiB");
     check_int(ids.count, 1);
     engine_ids_free(&ids);
     free(long_text);

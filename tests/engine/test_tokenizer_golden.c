@@ -8,7 +8,7 @@
 #include "engine/text/tokenizer.h"
 #include "tests/support/check.h"
 
-static const char *const names[] = {"gpt2",   "llama2",      "llama3",      "qwen3",   "gemma3",
+static const char *const names[] = {"gpt2",        "llama2",      "llama3",      "qwen3",  "gemma3",
                                     "stories260K", "deepseek_v3", "gpt4o_o200k", "smollm2"};
 
 static bytes unzipped(const char *path)
@@ -41,7 +41,8 @@ typedef struct tally {
 static engine_ids ids_of(const json_node *list)
 {
     engine_ids ids = {0};
-    for (const json_node *id = json_first(list); id; id = id->next) engine_ids_push(&ids, (int32_t)json_int(id, -1));
+    for (const json_node *id = json_first(list); id; id = id->next)
+        engine_ids_push(&ids, (int32_t)json_int(id, -1));
     return ids;
 }
 
@@ -89,7 +90,8 @@ static void decode_check(const engine_tokenizer *t, const char *name, const json
 /* {text, ids, ids_special?, decoded?, decoded_skip?}: what is absent equals what stands before it. */
 static void golden_row(const engine_tokenizer *t, const char *name, const json_node *row, tally *counts)
 {
-    const json_node *text = json_get(row, "text"), *ids = json_get(row, "ids"), *special = json_get(row, "ids_special");
+    const json_node *text = json_get(row, "text"), *ids = json_get(row, "ids"),
+                    *special = json_get(row, "ids_special");
     const json_node *decoded = json_get(row, "decoded"), *skipped = json_get(row, "decoded_skip");
     if (!special) special = ids;
     if (!decoded) decoded = text;
@@ -133,7 +135,8 @@ static void one_checked(const char *data, const char *name)
     double loaded = seconds_now() - begin;
     bytes_free(&json);
     tally counts = {0};
-    for (const json_node *row = json_first(rows_root); row; row = row->next) golden_row(t, name, row, &counts);
+    for (const json_node *row = json_first(rows_root); row; row = row->next)
+        golden_row(t, name, row, &counts);
     fuzz_rows(t, name, fuzz_root, &counts);
     print_message("%-12s %zu encoded, %zu decoded, %zu streamed, %zu wrong; loaded in %.0f ms\n", name,
                   counts.encoded, counts.decoded, counts.streamed, counts.wrong, loaded * 1e3);
