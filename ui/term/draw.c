@@ -68,7 +68,7 @@ void ui_frame_end(ui_screen *s)
     curs_set(is_shown);
     if (is_shown) move(s->cursor_row, s->cursor_column);
     wnoutrefresh(stdscr);
-    bool is_changed = s->has_sync && is_wintouched(newscr);
+    bool is_changed = s->is_emulator && is_wintouched(newscr);
     ssize_t written = is_changed ? write(s->out, begin, sizeof begin - 1) : 0;
     doupdate();
     if (written > 0) written = write(s->out, end, sizeof end - 1);

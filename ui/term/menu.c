@@ -78,18 +78,19 @@ static void match_insert(ui_menu *m, size_t item)
     m->matches[place] = item;
 }
 
+/* A word found only in the detail comes after every name. */
+static void item_match(ui_menu *m, size_t i)
+{
+    menu_item *item = &m->items[i];
+    int of_name = ui_menu_score(bytes_text(&m->pattern), item->name);
+    item->score = of_name ? of_name + 2 * SCORE_BASE : ui_menu_score(bytes_text(&m->pattern), item->detail);
+    if (item->score) match_insert(m, i);
+}
+
 static void filter(ui_menu *m)
 {
-    m->match_count = 0;
-    for (size_t i = 0; i < m->item_count; i++) {
-        menu_item *item = &m->items[i];
-        int of_name = ui_menu_score(bytes_text(&m->pattern), item->name);
-        /* A word found only in the detail comes after every name. */
-        int of_detail = ui_menu_score(bytes_text(&m->pattern), item->detail);
-        item->score = of_name ? of_name + 2 * SCORE_BASE : of_detail;
-        if (item->score) match_insert(m, i);
-    }
-    m->chosen = 0;
+    m->match_count = m->chosen = 0;
+    for (size_t i = 0; i < m->item_count; i++) item_match(m, i);
 }
 
 ui_menu *ui_menu_new(void) { return memory_alloc(sizeof(ui_menu)); }
@@ -117,9 +118,10 @@ void ui_menu_add(ui_menu *m, const char *name, const char *detail, size_t tag)
         m->items = memory_resize_array(m->items, m->item_capacity, sizeof *m->items);
         m->matches = memory_resize_array(m->matches, m->item_capacity, sizeof *m->matches);
     }
-    m->items[m->item_count++] =
+    m->items[m->item_count] =
         (menu_item){.name = memory_text(name), .detail = memory_text(detail ? detail : ""), .tag = tag};
-    filter(m);
+    item_match(m, m->item_count++);
+    m->chosen = 0;
 }
 
 size_t ui_menu_count(const ui_menu *m) { return m->match_count; }

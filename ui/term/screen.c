@@ -22,6 +22,7 @@
 #include "ui/term/terminfo.h"
 
 static const char paste_on[] = "\x1b[?2004h", paste_off[] = "\x1b[?2004l", sync_off[] = "\x1b[?2026l";
+static const char title_keep[] = "\x1b[22;2t", title_back[] = "\x1b[23;2t";
 
 static ui_screen *open_screen; /* for atexit */
 
@@ -112,7 +113,7 @@ static void rescue_prepare(ui_screen *s)
 {
     CLEANUP(bytes_free) bytes restore = {0};
     bytes_append_text(&restore, paste_off);
-    if (s->has_sync) bytes_append_text(&restore, sync_off);
+    if (s->is_emulator) bytes_append_text(&restore, sync_off), bytes_append_text(&restore, title_back);
     ui_terminfo_restore(&restore);
     ui_rescue_arm(s->out, &s->modes_before, bytes_borrow(&restore));
 }
@@ -144,6 +145,7 @@ static void screen_start(ui_screen *s, int terminal_colors)
     looks_make(s, terminal_colors);
     rescue_prepare(s);
     modes_set(s);
+    if (s->is_emulator) send_text(s, title_keep);
     leaveok(stdscr, FALSE);
     scrollok(stdscr, FALSE);
     (void)size_changed(s);
@@ -175,7 +177,7 @@ err ui_screen_open(const ui_screen_options *how, ui_screen **out)
     s->in = STDIN_FILENO, s->out = STDOUT_FILENO;
     s->ascii = !locale_has_utf8(e) || how->ascii;
     s->in_tmux = env_get(e, "TMUX") != NULL;
-    s->has_sync = strncmp(name, "linux", 5) != 0 && strncmp(name, "vt", 2) != 0;
+    s->is_emulator = strncmp(name, "linux", 5) != 0 && strncmp(name, "vt", 2) != 0;
     choose_terminal(how, e, &colors, s, name, sizeof name);
     if (tcgetattr(s->in, &s->modes_before) != 0 || pipe2(s->notice_fds, O_CLOEXEC | O_NONBLOCK) != 0) {
         free(s);
@@ -199,6 +201,7 @@ void ui_screen_close(ui_screen *s)
 {
     if (!s) return;
     ui_screen_leave(s);
+    if (s->is_emulator) send_text(s, title_back);
     ui_rescue_end();
     delscreen(s->terminal);
     close(s->notice_fds[0]), close(s->notice_fds[1]);
@@ -326,13 +329,11 @@ err ui_screen_copy(ui_screen *s, bytes_view text)
     return e;
 }
 
-void ui_screen_bell(ui_screen *s) { send(s, "\a", 1); }
-
 void ui_screen_set_title(ui_screen *s, const char *title)
 {
     CLEANUP(bytes_free) bytes text = {0};
     bytes_append_text(&text, "\x1b]2;");
     ui_sanitise_line(bytes_view_of(title), s->ascii, &text);
     bytes_append_byte(&text, '\a');
-    if (s->has_sync) send(s, text.data, text.size); /* consoles would show it */
+    if (s->is_emulator) send(s, text.data, text.size); /* consoles would show it */
 }

@@ -59,8 +59,7 @@ ui_colors ui_screen_colors(const ui_screen *s);
 /* Ask the terminal to place text on the clipboard (OSC 52). ERR_LIMIT: too long. The terminal never answers.
  */
 err ui_screen_copy(ui_screen *s, bytes_view text);
-void ui_screen_bell(ui_screen *s);
-/* Title of the window; sanitised here. */
+/* Title of the window; sanitised here. The one before comes back when the screen is closed. */
 void ui_screen_set_title(ui_screen *s, const char *title);
 
 /* ---- frames ---- */

@@ -19,7 +19,9 @@ struct ui_screen {
     struct termios modes_before;
     ui_keys *keys;
     double fed_at; /* clock_seconds of the last bytes */
-    bool ascii, in_tmux, has_sync, is_closed;
+    bool ascii, in_tmux, is_closed;
+    bool is_emulator; /* knows titles and synchronised updates, or ignores them; a console shows them as
+                         letters */
     bool resize_due, suspend_due, is_left;
     ui_colors colors;
     ui_look looks[UI_STYLE_COUNT];

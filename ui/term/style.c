@@ -57,8 +57,6 @@ const ui_style_row ui_styles[UI_STYLE_COUNT] = {
     [UI_STYLE_GAUGE] = {"gauge", 0, 0, FRONT(CYAN), FRONT(CYAN), FRONT(38), FRONT(0x00A5C8)},
     [UI_STYLE_GAUGE_EMPTY] = {"gauge-empty", UI_FAINT, 0, FRONT(CYAN), FRONT(BRIGHT), FRONT(240),
                               FRONT(0x585858)},
-    [UI_STYLE_MATCH] = {"match", UI_UNDERLINE, UI_BOLD | UI_UNDERLINE, FRONT(YELLOW), FRONT(YELLOW),
-                        FRONT(172), FRONT(0xC88200)},
 };
 
 static bool is_set(const char *value) { return value && *value; }

@@ -35,7 +35,6 @@ typedef enum ui_style {
     UI_STYLE_STATUS,       /* the bottom line */
     UI_STYLE_GAUGE,
     UI_STYLE_GAUGE_EMPTY,
-    UI_STYLE_MATCH, /* the letters that a filter found */
     UI_STYLE_COUNT,
 } ui_style;
 
