@@ -145,11 +145,13 @@ uint32_t terminal_cell(terminal *t, int row, int column)
     return cell.chars[0] ? cell.chars[0] : ' ';
 }
 
-bool terminal_cell_has_color(terminal *t, int row, int column)
+int32_t terminal_cell_color(terminal *t, int row, int column)
 {
     VTermScreenCell cell;
-    if (!vterm_screen_get_cell(t->screen, (VTermPos){row, column}, &cell)) return false;
-    return !VTERM_COLOR_IS_DEFAULT_FG(&cell.fg) || !VTERM_COLOR_IS_DEFAULT_BG(&cell.bg);
+    bool found = vterm_screen_get_cell(t->screen, (VTermPos){row, column}, &cell);
+    if (!found || VTERM_COLOR_IS_DEFAULT_FG(&cell.fg)) return -1;
+    vterm_screen_convert_color_to_rgb(t->screen, &cell.fg);
+    return cell.fg.rgb.red << 16 | cell.fg.rgb.green << 8 | cell.fg.rgb.blue;
 }
 
 const char *terminal_row(terminal *t, int row)

@@ -37,14 +37,15 @@ bool terminal_shows(terminal *t, const char *words); /* in one row of the screen
 const char *terminal_row(terminal *t, int row);
 /* Code point of a cell: 0 for the second half of a wide one, ' ' for an empty one. */
 uint32_t terminal_cell(terminal *t, int row, int column);
-bool terminal_cell_has_color(terminal *t, int row, int column);
+/* 0xRRGGBB of what is written there, -1: the terminal's own colour. */
+int32_t terminal_cell_color(terminal *t, int row, int column);
 
 bool terminal_is_alternate(const terminal *t); /* the alternate screen is shown */
 bool terminal_has_cursor(const terminal *t);
 void terminal_cursor(const terminal *t, int *row, int *column);
-bool terminal_wraps_pastes(const terminal *t); /* bracketed paste is on */
-bool terminal_is_cooked(const terminal *t);    /* echo and lines, as a shell wants it */
-size_t terminal_byte_count(const terminal *t); /* all that the program wrote */
+bool terminal_wraps_pastes(const terminal *t);                   /* bracketed paste is on */
+bool terminal_is_cooked(const terminal *t);                      /* echo and lines, as a shell wants it */
+size_t terminal_byte_count(const terminal *t);                   /* all that the program wrote */
 bool terminal_was_sent(const terminal *t, const char *sequence); /* among all that the program wrote */
 
 #endif

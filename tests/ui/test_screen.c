@@ -16,7 +16,7 @@
 /* ---- the program ---- */
 
 typedef struct sample {
-    const char *term, *locale, *no_color;
+    const char *term, *locale, *no_color, *colorterm;
 } sample;
 
 static const char *const hard_words[] = {
@@ -79,6 +79,7 @@ static int sample_run(void *context)
     setenv("LC_ALL", how->locale ? how->locale : "C.UTF-8", 1);
     unsetenv("COLORTERM"), unsetenv("TMUX"), unsetenv("NO_COLOR");
     if (how->no_color) setenv("NO_COLOR", how->no_color, 1);
+    if (how->colorterm) setenv("COLORTERM", how->colorterm, 1);
     err e = ui_screen_open(&(ui_screen_options){0}, &s);
     if (e.code) {
         printf("refused: %s\n", e.text);
@@ -95,7 +96,7 @@ static terminal *given(const sample *how)
     copy = how ? *how : (sample){0};
     terminal *t = terminal_run(24, 80, sample_run, &copy);
     terminal_until(t, "ready");
-    terminal_settle(t, 50);
+    terminal_settle(t, 100);
     return t;
 }
 
@@ -164,11 +165,11 @@ TEST(a_frame_follows_the_size)
     terminal *t = given(NULL);
     terminal_resize(t, 30, 101);
     terminal_until(t, "resized, 30 x 101");
-    terminal_settle(t, 50);
+    terminal_settle(t, 100);
     borders_stand(t, 30, 101);
     terminal_resize(t, 20, 60);
     terminal_until(t, "resized, 20 x 60");
-    terminal_settle(t, 50);
+    terminal_settle(t, 100);
     borders_stand(t, 20, 60);
     terminal_resize(t, 1, 1);
     terminal_settle(t, 100);
@@ -258,6 +259,7 @@ TEST(suspended_it_gives_the_terminal_back_and_continues)
     is_given_back(t);
     terminal_type(t, "fg\n");
     terminal_until(t, "resized");
+    terminal_settle(t, 100);
     check_true(terminal_is_alternate(t) && terminal_wraps_pastes(t) && !terminal_is_cooked(t));
     borders_stand(t, 24, 80);
     terminal_type(t, "q");
@@ -281,10 +283,32 @@ TEST(a_locale_without_utf8_gets_ascii)
 TEST(colors_are_used_unless_refused)
 {
     terminal *t = given(NULL);
-    check_true(terminal_cell_has_color(t, 0, 0));
+    check_true(terminal_cell_color(t, 0, 0) >= 0);
     terminal_free(t);
     t = given(&(sample){.no_color = "1"});
-    check_true(!terminal_cell_has_color(t, 0, 0));
+    check_int(terminal_cell_color(t, 0, 0), -1);
+    terminal_free(t);
+}
+
+/* A description with direct colours beside the ordinary one, as the fuller terminfo packages have it. */
+TEST(all_colors_are_used_where_the_terminal_has_a_description_for_them)
+{
+    static const char source[] =
+        "xterm-direct|direct colours,\n\tRGB, colors#0x1000000, pairs#0x7FFF,\n"
+        "\tsetab=\\E[%?%p1%{8}%<%t4%p1%d%e48;2;%p1%{65536}%/%d;%p1%{256}%/%{255}%&%d;%p1%{255}%&%d%;m,\n"
+        "\tsetaf=\\E[%?%p1%{8}%<%t3%p1%d%e38;2;%p1%{65536}%/%d;%p1%{256}%/%{255}%&%d;%p1%{255}%&%d%;m,\n"
+        "\tsetb@, setf@, initc@, ccc@, use=xterm-256color,\n";
+    char path[128], command[512];
+    snprintf(path, sizeof path, "%s/direct.ti", check_folder());
+    check_write(path, source, sizeof source - 1);
+    snprintf(command, sizeof command, "tic -x -o %s/terminfo %s 2>/dev/null", check_folder(), path);
+    if (system(command) != 0) skip();
+    snprintf(command, sizeof command, "%s/terminfo:", check_folder());
+    setenv("TERMINFO_DIRS", command, 1);
+    terminal *t = given(&(sample){.colorterm = "truecolor"});
+    unsetenv("TERMINFO_DIRS");
+    check_int(terminal_cell_color(t, 0, 0), ui_styles[UI_STYLE_BORDER_FOCUSED].of_all.front);
+    borders_stand(t, 24, 80);
     terminal_free(t);
 }
 
@@ -333,6 +357,7 @@ TESTS(RUN(a_frame_is_drawn_in_the_alternate_screen), RUN(no_character_shifts_a_b
       RUN(the_terminal_is_given_back_at_the_end), RUN(the_terminal_is_given_back_by_exit),
       RUN(the_terminal_is_given_back_by_signals), RUN(the_terminal_is_given_back_by_a_crash),
       RUN(suspended_it_gives_the_terminal_back_and_continues), RUN(a_locale_without_utf8_gets_ascii),
-      RUN(colors_are_used_unless_refused), RUN(a_linux_console_will_do),
+      RUN(colors_are_used_unless_refused),
+      RUN(all_colors_are_used_where_the_terminal_has_a_description_for_them), RUN(a_linux_console_will_do),
       RUN(an_unknown_terminal_is_refused_with_its_name), RUN(a_pipe_is_no_terminal),
       RUN(colors_are_chosen_by_setting_then_environment_then_terminal))
