@@ -183,9 +183,9 @@ static err continued_size(const engine_chat_template *t, bytes_view text, const 
 }
 
 static err render_once(const engine_chat_template *t, const engine_chat_input *input,
-                       const engine_chat_preparation *how, engine_chat_text *out)
+                       const engine_chat_preparation *how, uint64_t steps_max, engine_chat_text *out)
 {
-    jinja_render r = {.file_name = t->file_name, .line = 1, .now = input->now};
+    jinja_render r = {.file_name = t->file_name, .line = 1, .steps_max = steps_max, .now = input->now};
     err e = render_guarded(&r, t, input, how);
     size_t size = e.code ? 0 : r.out->used;
     if (!e.code && how->mark_final)
@@ -236,19 +236,25 @@ static bool has_text_arguments(const json_node *messages)
     return false;
 }
 
-err engine_chat_template_render(const engine_chat_template *t, const engine_chat_input *input,
-                                engine_chat_text *out)
+err engine_chat_template_render_within(const engine_chat_template *t, const engine_chat_input *input,
+                                       uint64_t steps_max, engine_chat_text *out)
 {
     err e = input_check(input);
     if (e.code) return e;
     bool openai = input->form == ENGINE_CHAT_FORM_OPENAI;
     engine_chat_preparation how = {.form = input->form, .mark_final = input->continue_final_message};
     how.join_parts = openai && has_parts(input->messages) && !engine_chat_reads_parts(t);
-    e = render_once(t, input, &how, out);
+    e = render_once(t, input, &how, steps_max, out);
     if (e.code != ERR_FORMAT || !openai || !has_text_arguments(input->messages)) return e;
     how.arguments_are_text = true; /* a few templates want the text of the arguments */
-    err again = render_once(t, input, &how, out);
+    err again = render_once(t, input, &how, steps_max, out);
     return again.code ? e : again;
+}
+
+err engine_chat_template_render(const engine_chat_template *t, const engine_chat_input *input,
+                                engine_chat_text *out)
+{
+    return engine_chat_template_render_within(t, input, ENGINE_CHAT_STEPS_MAX, out);
 }
 
 void engine_chat_text_free(engine_chat_text *text)

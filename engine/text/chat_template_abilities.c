@@ -4,12 +4,17 @@
 
 #include "engine/text/chat_template_internal.h"
 
-#define WORD "zq7Probe"
-#define USER "{\"role\":\"user\",\"content\":\"hello\"}"
+enum { PROBE_STEPS_MAX = 2000000 }; /* a probe has a few short messages */
+
+#define WORD     "zq7Probe"
+#define ARGUMENT "zq8Probe"
+#define USER     "{\"role\":\"user\",\"content\":\"hello\"}"
 #define CALL_OF(arguments)                                                                                   \
-    "[" USER ",{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"call00001\",\"type\":"     \
-    "\"function\",\"function\":{\"name\":\"" WORD "\",\"arguments\":" arguments "}}]},"                      \
-    "{\"role\":\"tool\",\"tool_call_id\":\"call00001\",\"name\":\"" WORD "x\",\"content\":\"1\"}," USER "]"
+    "[" USER                                                                                                 \
+    ",{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"call00001\",\"type\":\"function\"," \
+    "\"function\":{\"name\":\"" WORD "\",\"arguments\":" arguments                                           \
+    "}}]},{\"role\":\"tool\",\"tool_call_id\":"                                                              \
+    "\"call00001\",\"name\":\"" WORD "\",\"content\":\"1\"}]"
 #define TOOLS                                                                                                \
     "[{\"type\":\"function\",\"function\":{\"name\":\"" WORD "\",\"description\":\"d\",\"parameters\":"      \
     "{\"type\":\"object\",\"properties\":{\"k\":{\"type\":\"string\",\"description\":\"d\"}},\"required\":[" \
@@ -28,17 +33,28 @@ static bool probe(const engine_chat_template *t, const char *messages, const cha
     err e = json_parse(bytes_view_of(messages), JSON_DEPTH_MAX, &a, &input.messages);
     if (!e.code && tools) e = json_parse(bytes_view_of(tools), JSON_DEPTH_MAX, &a, &input.tools);
     if (!e.code && extra) e = json_parse(bytes_view_of(extra), JSON_DEPTH_MAX, &a, &input.extra);
-    if (!e.code) e = engine_chat_template_render(t, &input, &text);
+    if (!e.code) e = engine_chat_template_render_within(t, &input, PROBE_STEPS_MAX, &text);
     if (!e.code) bytes_append_view(out, bytes_borrow(&text.text));
     engine_chat_text_free(&text);
     arena_free(&a);
     return !e.code;
 }
 
-static bool shows(const engine_chat_template *t, const char *messages, const char *tools)
+static bool shows(const engine_chat_template *t, const char *messages, const char *tools, const char *word)
 {
     CLEANUP(bytes_free) bytes out = {0};
-    return probe(t, messages, tools, NULL, &out) && strstr(bytes_text(&out), WORD) != NULL;
+    return probe(t, messages, tools, NULL, &out) && strstr(bytes_text(&out), word) != NULL;
+}
+
+/* Some templates want the arguments as text, some show calls only when there are tools. */
+static bool shows_calls(const engine_chat_template *t)
+{
+    static const char *const messages[] = {CALL_OF("{\"k\":\"" ARGUMENT "\"}"),
+                                           CALL_OF("\"{\\\"k\\\":\\\"" ARGUMENT "\\\"}\"")};
+    bool shown = false;
+    for (size_t i = 0; i < COUNT_OF(messages); i++)
+        shown = shown || shows(t, messages[i], NULL, ARGUMENT) || shows(t, messages[i], TOOLS, ARGUMENT);
+    return shown;
 }
 
 /* Shown as text, not as a printed list. */
@@ -63,15 +79,15 @@ static bool has_thinking_switch(const engine_chat_template *t)
 engine_chat_abilities engine_chat_template_abilities(const engine_chat_template *t)
 {
     engine_chat_abilities a = {0};
-    a.system = shows(t, "[{\"role\":\"system\",\"content\":\"" WORD "\"}," USER "]", NULL);
-    a.tools = shows(t, "[" USER "]", TOOLS) ||
-              shows(t, "[{\"role\":\"system\",\"content\":\"s\"}," USER "]", TOOLS);
-    a.tool_calls =
-        shows(t, CALL_OF("{\"k\":\"v\"}"), NULL) || shows(t, CALL_OF("\"{\\\"k\\\":\\\"v\\\"}\""), NULL);
+    a.system = shows(t, "[{\"role\":\"system\",\"content\":\"" WORD "\"}," USER "]", NULL, WORD);
+    a.tools = shows(t, "[" USER "]", TOOLS, WORD) ||
+              shows(t, "[{\"role\":\"system\",\"content\":\"s\"}," USER "]", TOOLS, WORD);
+    a.tool_calls = shows_calls(t);
     a.parts = engine_chat_reads_parts(t);
-    a.reasoning = shows(
-        t, "[" USER ",{\"role\":\"assistant\",\"content\":\"a\",\"reasoning_content\":\"" WORD "\"}]", NULL);
-    a.same_role_twice = shows(t, "[" USER ",{\"role\":\"user\",\"content\":\"" WORD "\"}]", NULL);
+    a.reasoning =
+        shows(t, "[" USER ",{\"role\":\"assistant\",\"content\":\"a\",\"reasoning_content\":\"" WORD "\"}]",
+              NULL, WORD);
+    a.same_role_twice = shows(t, "[" USER ",{\"role\":\"user\",\"content\":\"" WORD "\"}]", NULL, WORD);
     a.thinking_switch = has_thinking_switch(t);
     return a;
 }

@@ -29,6 +29,10 @@ jinja_value engine_chat_messages(jinja_render *r, const json_node *messages,
 /* Text of the last message without white space around, before it was marked: what must be in the output. */
 bytes_view engine_chat_final_text(const json_node *messages);
 
+/* engine_chat_template_render with a step limit of the caller's, at most ENGINE_CHAT_STEPS_MAX. */
+err engine_chat_template_render_within(const engine_chat_template *t, const engine_chat_input *input,
+                                       uint64_t steps_max, engine_chat_text *out);
+
 /* Renders a small conversation: does the template read content that is a list of text parts? */
 bool engine_chat_reads_parts(const engine_chat_template *t);
 

@@ -71,15 +71,38 @@ void jinja_sort(jinja_render *r, jinja_list *l, jinja_order *order, void *payloa
 typedef struct sorting {
     jinja_value attribute;
     bool case_sensitive, reverse;
+    bool several; /* the attribute may be "a,b"; equal keys need no order, even when their type has none */
 } sorting;
 
+static int sorting_order_by(jinja_render *r, jinja_value a, jinja_value b, jinja_value attribute,
+                            const sorting *s)
+{
+    a = lowered(r, attribute_of(r, a, attribute, absent()), s->case_sensitive);
+    b = lowered(r, attribute_of(r, b, attribute, absent()), s->case_sensitive);
+    if (s->several && jinja_equal(r, a, b)) return 0;
+    int order = jinja_compare(r, a, b, "<");
+    return order == 2 ? 0 : order;
+}
+
+/* The first attribute that differs decides. */
 static int sorting_order(jinja_render *r, jinja_value a, jinja_value b, void *payload)
 {
     const sorting *s = payload;
-    a = lowered(r, attribute_of(r, a, s->attribute, absent()), s->case_sensitive);
-    b = lowered(r, attribute_of(r, b, s->attribute, absent()), s->case_sensitive);
-    int order = jinja_compare(r, a, b, "<");
-    return order == 2 ? 0 : s->reverse ? -order : order;
+    jinja_value attribute = s->attribute;
+    int order = 0;
+    bytes_view rest = attribute.type == JINJA_STRING ? jinja_string_view(attribute.string) : VIEW("");
+    if (!s->several)
+        return s->reverse ? -sorting_order_by(r, a, b, attribute, s)
+                          : sorting_order_by(r, a, b, attribute, s);
+    for (bool more = true; more && !order;) {
+        const char *comma = rest.size ? memchr(rest.data, ',', rest.size) : NULL;
+        bytes_view part = {rest.data, comma ? (size_t)(comma - rest.data) : rest.size};
+        if (attribute.type == JINJA_STRING) attribute = jinja_text(r, part, 0);
+        order = sorting_order_by(r, a, b, attribute, s);
+        more = comma != NULL;
+        if (more) rest = (bytes_view){comma + 1, rest.size - part.size - 1};
+    }
+    return s->reverse ? -order : order;
 }
 
 /* A list of its own, in order. */
@@ -94,7 +117,7 @@ static jinja_list *sorted_copy(jinja_render *r, jinja_value v, sorting *how)
 static jinja_value f_sort(jinja_render *r, jinja_value self, const jinja_arguments *given)
 {
     const jinja_value *slots = given->positional;
-    sorting how = {slots[2], jinja_want_bool(slots[1], false), jinja_want_bool(slots[0], false)};
+    sorting how = {slots[2], jinja_want_bool(slots[1], false), jinja_want_bool(slots[0], false), true};
     return jinja_list_value(sorted_copy(r, self, &how));
 }
 

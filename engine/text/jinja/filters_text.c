@@ -71,7 +71,8 @@ static jinja_value f_indent(jinja_render *r, jinja_value self, const jinja_argum
     else
         for (int64_t i = jinja_want_int(r, slots[0], 4, "the width of indent"); i > 0; i--)
             jinja_buffer_append_text(r, step, " ");
-    const jinja_string *s = jinja_str(r, self), *indentation = jinja_taken(r, step).string;
+    const jinja_string *s = jinja_want_string(r, self, "what indent moves"),
+                       *indentation = jinja_taken(r, step).string;
     bytes_view text = jinja_string_view(s);
     for (size_t at = 0, line = 0; at <= text.size; line++) {
         const char *end = at < text.size ? memchr(text.data + at, '\n', text.size - at) : NULL;
@@ -208,6 +209,7 @@ static jinja_value f_round(jinja_render *r, jinja_value self, const jinja_argume
     if (bytes_view_is(method, "ceil")) return jinja_float(ceil(number * scale) / scale);
     if (bytes_view_is(method, "floor")) return jinja_float(floor(number * scale) / scale);
     if (!bytes_view_is(method, "common")) jinja_fail(r, ERR_FORMAT, "round works by common, ceil or floor");
+    if (self.type == JINJA_BOOL) return jinja_int(self.truth);
     if (self.type != JINJA_FLOAT && precision >= 0) return self;
     if (precision < 0) return jinja_float(rint(number * scale) / scale);
     /* printf rounds the exact binary value, halves to even: as Python does */

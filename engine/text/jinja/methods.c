@@ -160,7 +160,7 @@ static jinja_value m_replace(jinja_render *r, jinja_value self, const jinja_argu
 
 /* ---- str: taking apart ---- */
 
-/* On runs of white space; what is left after count_max pieces keeps its inner white space. */
+/* On runs of white space; what is left after count_max pieces stays as it is. */
 static void split_on_space(jinja_render *r, const jinja_string *s, int64_t count_max, jinja_list *l)
 {
     bytes_view text = jinja_string_view(s);
@@ -174,8 +174,7 @@ static void split_on_space(jinja_render *r, const jinja_string *s, int64_t count
         if (at >= text.size) return;
         size_t begin = at;
         if (count_max >= 0 && (int64_t)l->count == count_max) {
-            jinja_string rest = {s->buffer, s->begin + at, s->size - at};
-            jinja_list_push(r, l, jinja_stripped(r, &rest, (jinja_value){JINJA_ABSENT, {0}}, false, true));
+            jinja_list_push(r, l, jinja_part(r, s, at, text.size - at));
             return;
         }
         while (at < text.size && (size = utf8_decode(text.data + at, text.size - at, &code)) &&

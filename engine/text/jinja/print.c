@@ -198,7 +198,11 @@ void jinja_repr(jinja_render *r, jinja_buffer *out, jinja_value v)
     case JINJA_INT: jinja_buffer_printf(r, out, "%lld", (long long)v.integer); break;
     case JINJA_BIG: jinja_buffer_append_string(r, out, v.string); break;
     case JINJA_FLOAT: jinja_float_text(v.number, number), jinja_buffer_append_text(r, out, number); break;
-    case JINJA_STRING: string_repr(r, out, v.string); break;
+    case JINJA_STRING:
+        if (v.string->markup) jinja_buffer_append_text(r, out, "Markup(");
+        string_repr(r, out, v.string);
+        if (v.string->markup) jinja_buffer_append_text(r, out, ")");
+        break;
     case JINJA_RANGE: range_repr(r, out, v.range); break;
     case JINJA_STREAM:
         if (v.stream->once) {

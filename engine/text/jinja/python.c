@@ -197,11 +197,13 @@ bool jinja_in(jinja_render *r, jinja_value needle, jinja_value hay)
 static jinja_list *characters_list(jinja_render *r, const jinja_string *s)
 {
     jinja_list *l = jinja_list_new(r);
+    jinja_string plain = *s;
+    plain.markup = false;
     jinja_characters c = jinja_characters_of(s);
     bytes_view one;
     uint32_t code;
     for (size_t at = 0; jinja_characters_next(&c, &one, &code); at += one.size)
-        jinja_list_push(r, l, jinja_part(r, s, at, one.size));
+        jinja_list_push(r, l, jinja_part(r, &plain, at, one.size));
     return l;
 }
 

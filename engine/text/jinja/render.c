@@ -29,8 +29,8 @@ void *jinja_alloc(jinja_render *r, size_t size)
 void jinja_steps(jinja_render *r, size_t count)
 {
     r->steps += count;
-    if (r->steps > ENGINE_CHAT_STEPS_MAX)
-        jinja_fail(r, ERR_LIMIT, "the template took more than %d steps", ENGINE_CHAT_STEPS_MAX);
+    if (r->steps > r->steps_max)
+        jinja_fail(r, ERR_LIMIT, "the template took more than %llu steps", (unsigned long long)r->steps_max);
 }
 
 void jinja_bytes_steps(jinja_render *r, size_t size) { jinja_steps(r, size / 64); }

@@ -21,7 +21,7 @@ struct jinja_render {
     const char *file_name;
     uint32_t line; /* of the node being evaluated */
     unsigned depth;
-    uint64_t steps;
+    uint64_t steps, steps_max;
     jinja_buffer *out;           /* where statements print */
     jinja_scope *scope;          /* where names are looked up */
     jinja_value hole;            /* what the filter block at hand captured */

@@ -34,7 +34,8 @@ TYPE_TEST(t_boolean, self.type == JINJA_BOOL)
 TYPE_TEST(t_number, jinja_is_number(self))
 TYPE_TEST(t_integer, self.type == JINJA_INT || self.type == JINJA_BIG)
 TYPE_TEST(t_float, self.type == JINJA_FLOAT)
-TYPE_TEST(t_callable, self.type == JINJA_MACRO || self.type == JINJA_NATIVE || self.type == JINJA_LOOP)
+TYPE_TEST(t_callable, self.type == JINJA_UNDEFINED || self.type == JINJA_MACRO || self.type == JINJA_NATIVE ||
+                          self.type == JINJA_LOOP)
 
 #define COMPARE_TEST(name, op)                                                                               \
     static jinja_value name(jinja_render *r, jinja_value self, const jinja_arguments *given)                 \
