@@ -240,7 +240,10 @@ static void apply_answer(ui_local_source *l, answer **at, const engine_event *ev
         break;
     case ENGINE_EVENT_TEXT: news.kind = UI_NEWS_TEXT; break;
     case ENGINE_EVENT_FINISHED: news.kind = UI_NEWS_FINISHED; break;
-    case ENGINE_EVENT_FAILED: news.kind = UI_NEWS_FAILED; break;
+    case ENGINE_EVENT_FAILED: /* stopped before its first step: as good as an answer that was stopped later */
+        news.kind = event->error.code == ERR_CANCELLED ? UI_NEWS_FINISHED : UI_NEWS_FAILED;
+        if (news.kind == UI_NEWS_FINISHED) news.reason = ENGINE_FINISH_CANCELLED;
+        break;
     default: return; /* progress of a prompt */
     }
     split_text(a, bytes_borrow(&event->text), event->last, &news);
