@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 
 enum { DB_BUSY_TIMEOUT_MS = 5000, DB_STATEMENTS_MAX = 256 };
@@ -94,10 +94,10 @@ static err damaged_move(const char *path, char **aside)
     static const char *const endings[] = {"-wal", "-shm"};
     CLEANUP(bytes_free) bytes to = {0};
 
-    bytes_printf(&to, "%s.damaged-%lld", path, (long long)time(NULL));
+    bytes_printf(&to, "%s.damaged-%lld", path, (long long)clock_unix_seconds());
     for (int i = 2; file_exists(bytes_text(&to)); i++) {
         bytes_clear(&to);
-        bytes_printf(&to, "%s.damaged-%lld-%d", path, (long long)time(NULL), i);
+        bytes_printf(&to, "%s.damaged-%lld-%d", path, (long long)clock_unix_seconds(), i);
     }
     if (rename(path, to.data) != 0) return err_errno("move the damaged %s aside", path);
     for (size_t i = 0; i < COUNT_OF(endings); i++) {

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/file.h"
 
 struct log {
@@ -101,7 +102,7 @@ static void line_flatten(char *text)
 void log_write(log_book *l, log_level level, const char *format, ...)
 {
     if (!l || level > l->least) return;
-    log_line line = {.unix_seconds = (int64_t)time(NULL), .level = level};
+    log_line line = {.unix_seconds = clock_unix_seconds(), .level = level};
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line.text, sizeof line.text, format, arguments);

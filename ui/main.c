@@ -9,7 +9,7 @@
 #include "ui/cmd/commands.h"
 #include "ui/view/workstation.h"
 
-/* Ctrl-C: those who wait look at it. The first one cancels; one that nobody has acted on ends the program. */
+/* Ctrl-C: those who wait look at it and cancel; the third that nobody has acted on ends the program. */
 static volatile sig_atomic_t interrupted;
 
 enum { INTERRUPTS_MAX = 3 };
@@ -42,7 +42,7 @@ static int run(ui_cli *cli, int argc, char **argv)
     if (!command) return failed(ui_command_unknown(argv[1]));
     /* No SA_RESTART: a read of standard input ends too. */
     struct sigaction action = {.sa_handler = interrupt};
-    sigaction(SIGINT, &action, NULL);
+    if (command->cancels) sigaction(SIGINT, &action, NULL);
     return ui_command_run(command, cli, argc - 1, argv + 1);
 }
 

@@ -277,5 +277,6 @@ const ui_command ui_cmd_bench = {
     .words_min = 1,
     .words_max = 1,
     .options = {options, ui_options_run, ui_options_all},
+    .cancels = true,
     .run = bench_run,
 };

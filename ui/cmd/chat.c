@@ -301,5 +301,6 @@ const ui_command ui_cmd_chat = {
     .words_min = 1,
     .words_max = 1,
     .options = {ui_options_answer, ui_options_run, ui_options_all},
+    .cancels = true,
     .run = chat_run,
 };

@@ -42,6 +42,7 @@ typedef struct ui_command {
     size_t words_min, words_max;
     const ui_option
         *options[UI_OPTION_SETS_MAX]; /* sets, each ended by a row without a name; NULL after the last */
+    bool cancels;      /* looks at cli->interrupted; else Ctrl-C ends the program at once */
     bool any_settings; /* runs also when a setting has a bad value, as what helps to mend it must */
     err (*run)(ui_cli *cli, const ui_arguments *arguments);
 } ui_command;

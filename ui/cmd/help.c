@@ -8,7 +8,8 @@
 void ui_commands_print(FILE *out)
 {
     fputs("hyprstream                 open the workstation\n"
-          "hyprstream COMMAND ...     one thing from a script\n\nCommands\n",
+          "hyprstream COMMAND ...     one thing from a script\n"
+          "hyprstream --version       print the version\n\nCommands\n",
           out);
     for (const ui_command *const *c = ui_commands; *c; c++) {
         int used = fprintf(out, "  %s %s", (*c)->name, (*c)->args);

@@ -111,5 +111,6 @@ const ui_command ui_cmd_infer = {
     .words_min = 1,
     .words_max = 1,
     .options = {options, ui_options_answer, ui_options_run, ui_options_all},
+    .cancels = true,
     .run = infer_run,
 };

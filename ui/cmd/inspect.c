@@ -63,6 +63,7 @@ static void print_json(const engine_model *model, const needs *n, FILE *out)
     cJSON_AddStringToObject(o, "model_type", spec->model_type);
     cJSON_AddStringToObject(o, "architecture", spec->architecture);
     cJSON_AddNumberToObject(o, "parameters", (double)engine_model_parameters(model));
+    cJSON_AddStringToObject(o, "dtype", n->dtype);
     cJSON_AddStringToObject(o, "stored_dtype", engine_dtype_name(engine_weights_main_type(weights)));
     cJSON_AddNumberToObject(o, "model_bytes", (double)engine_model_bytes(model));
     cJSON_AddNumberToObject(o, "context", (double)spec->context_max);

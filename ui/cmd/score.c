@@ -177,5 +177,6 @@ const ui_command ui_cmd_score = {
     .words_min = 1,
     .words_max = 1,
     .options = {options, ui_options_run, ui_options_all},
+    .cancels = true,
     .run = score_run,
 };
