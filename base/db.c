@@ -50,8 +50,7 @@ static err execute(db *d, const char *sql)
     return sqlite3_exec(d->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? ERR_OK : db_error(d, "execute");
 }
 
-/* -- opening ----------------------------------------------------------------------------------------------
- */
+/* -- opening ------------------------------------------------------------------------------------------- */
 
 static bool answer_is_ok(void *context, sqlite3_stmt *statement)
 {
@@ -164,8 +163,7 @@ err db_open(const char *path, const char *const *steps, int step_count, char **a
     return ERR_OK;
 }
 
-/* -- statements -------------------------------------------------------------------------------------------
- */
+/* -- statements ---------------------------------------------------------------------------------------- */
 
 sqlite3_stmt *db_prepare(db *d, const char *sql)
 {

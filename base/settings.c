@@ -29,8 +29,7 @@ struct settings {
     bool git; /* libgit2 is up: only when there is a file, since it costs some milliseconds */
 };
 
-/* -- rows -------------------------------------------------------------------------------------------------
- */
+/* -- rows ---------------------------------------------------------------------------------------------- */
 
 /* git-config allows no underscore in a name, so the file says top-p for top_p. */
 static bool name_is(const char *row_name, const char *name)
@@ -65,8 +64,7 @@ static err row_of(const char *name, size_t *out)
     return err_make(ERR_NOT_FOUND, "there is no setting %s", name);
 }
 
-/* -- values -----------------------------------------------------------------------------------------------
- */
+/* -- values -------------------------------------------------------------------------------------------- */
 
 static bool choice_is(const char *choices, const char *value)
 {
@@ -159,8 +157,7 @@ static const char *value_of(const settings *s, const char *name)
     return value_check(&setting_rows[row], value).code ? s->values[row][FROM_DEFAULT] : value;
 }
 
-/* -- opening ----------------------------------------------------------------------------------------------
- */
+/* -- opening ------------------------------------------------------------------------------------------- */
 
 static void environment_name(const char *name, char *out, size_t out_size)
 {
@@ -285,8 +282,7 @@ err settings_check(const settings *s)
     return ERR_OK;
 }
 
-/* -- reading ----------------------------------------------------------------------------------------------
- */
+/* -- reading ------------------------------------------------------------------------------------------- */
 
 const folders *settings_borrow_folders(const settings *s) { return s->where; }
 const char *settings_borrow_path(const settings *s) { return s->path; }
@@ -325,8 +321,7 @@ err settings_find(const char *name, const setting_row **out)
     return e;
 }
 
-/* -- changing ---------------------------------------------------------------------------------------------
- */
+/* -- changing ------------------------------------------------------------------------------------------ */
 
 /* Writes or (value NULL) deletes. libgit2 writes a file beside it and renames. */
 static err config_write(settings *s, size_t row, const char *value)

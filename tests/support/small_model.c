@@ -11,8 +11,7 @@
 
 enum { HIDDEN = 16, INNER = 32, LAYERS = 2, HEADS = 2, KV_HEADS = 1, HEAD_SIZE = 8, RANK = 2 };
 
-/* -- safetensors ------------------------------------------------------------------------------------------
- */
+/* -- safetensors --------------------------------------------------------------------------------------- */
 
 typedef struct safetensors {
     bytes header, data;
@@ -89,8 +88,7 @@ static void weights_write(const char *folder)
     safetensors_write(&s, folder, "model.safetensors");
 }
 
-/* -- tokenizer.json ---------------------------------------------------------------------------------------
- */
+/* -- tokenizer.json ------------------------------------------------------------------------------------ */
 
 static bool byte_is_itself(int byte)
 {
@@ -131,8 +129,7 @@ static void tokenizer_write(const char *folder)
     write_in(folder, "tokenizer.json", bytes_borrow(&json));
 }
 
-/* -- the rest ---------------------------------------------------------------------------------------------
- */
+/* -- the rest ------------------------------------------------------------------------------------------ */
 
 static void config_write(const char *folder)
 {

@@ -110,8 +110,7 @@ static bool is_text(const json_node *object, const char *key, const char *wanted
     return bytes_view_is(json_text(json_get(object, key)), wanted);
 }
 
-/* -- infer ------------------------------------------------------------------------------------------------
- */
+/* -- infer --------------------------------------------------------------------------------------------- */
 
 TEST(infer_tells_what_it_wrote_and_what_it_took)
 {
@@ -229,8 +228,7 @@ TEST(an_interrupt_ends_with_130)
     check_status(130, "cancelled");
 }
 
-/* -- tokenize, template, score ----------------------------------------------------------------------------
- */
+/* -- tokenize, template, score ------------------------------------------------------------------------- */
 
 TEST(tokens_of_a_text_decode_to_it)
 {
@@ -301,8 +299,7 @@ TEST(one_token_has_no_perplexity)
     check_status(2, "from 0 to 259");
 }
 
-/* -- chat -------------------------------------------------------------------------------------------------
- */
+/* -- chat ---------------------------------------------------------------------------------------------- */
 
 TEST(a_chat_answers_each_line_and_can_go_back)
 {
@@ -325,8 +322,7 @@ TEST(a_chat_answers_each_line_and_can_go_back)
     check_status(1, "no chat template");
 }
 
-/* -- the rest ---------------------------------------------------------------------------------------------
- */
+/* -- the rest ------------------------------------------------------------------------------------------ */
 
 TEST(inspect_and_list_tell_what_a_model_is)
 {

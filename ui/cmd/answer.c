@@ -1,6 +1,5 @@
 #include "ui/cmd/answer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/settings.h"
@@ -24,8 +23,7 @@ const ui_option ui_options_answer[] = {
     {0},
 };
 
-/* -- options ----------------------------------------------------------------------------------------------
- */
+/* -- options ------------------------------------------------------------------------------------------- */
 
 static err number_flag(const ui_arguments *a, const char *name, double most, ui_sampling_field field,
                        ui_sampling_values *v)
@@ -99,8 +97,7 @@ const char *ui_answer_system(ui_cli *cli, const ui_arguments *a)
     return given ? given : settings_text(cli->settings, "chat.system");
 }
 
-/* -- generating -------------------------------------------------------------------------------------------
- */
+/* -- generating ---------------------------------------------------------------------------------------- */
 
 static void ids_append(engine_ids *to, const engine_ids *from)
 {

@@ -25,8 +25,7 @@ typedef struct chat {
     bool quit;
 } chat;
 
-/* -- one answer -------------------------------------------------------------------------------------------
- */
+/* -- one answer ---------------------------------------------------------------------------------------- */
 
 typedef struct answer_stream {
     FILE *out;
@@ -128,8 +127,7 @@ static err answer_next(chat *c)
     return ERR_OK;
 }
 
-/* -- commands of a line -----------------------------------------------------------------------------------
- */
+/* -- commands of a line -------------------------------------------------------------------------------- */
 
 /* Turns that are neither question nor answer: the system prompt. */
 static size_t system_count(const chat *c)
@@ -224,8 +222,7 @@ static err question_run(chat *c, const bytes *line)
     return e;
 }
 
-/* -- reading lines ----------------------------------------------------------------------------------------
- */
+/* -- reading lines ------------------------------------------------------------------------------------- */
 
 /* One line, with those that it goes on in. False: the end of the input. */
 static bool line_read(chat *c, bytes *out, err *problem)

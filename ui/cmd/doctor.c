@@ -44,8 +44,7 @@ static void findings_free(findings *all)
     }
 }
 
-/* -- libtorch ---------------------------------------------------------------------------------------------
- */
+/* -- libtorch ------------------------------------------------------------------------------------------ */
 
 static void device_look(findings *all, int index)
 {
@@ -91,8 +90,7 @@ static void libtorch_look(findings *all)
     bytes_append_text(&f->help, e.text);
 }
 
-/* -- terminal ---------------------------------------------------------------------------------------------
- */
+/* -- terminal ------------------------------------------------------------------------------------------ */
 
 static bool terminal_is_described(const char *name)
 {
@@ -148,8 +146,7 @@ static void terminal_look(findings *all)
     if (!f->good) bytes_append_text(&f->help, "set LANG to a UTF-8 locale, such as C.UTF-8");
 }
 
-/* -- folders ----------------------------------------------------------------------------------------------
- */
+/* -- folders ------------------------------------------------------------------------------------------- */
 
 /* A folder that is not there yet is made when it is needed; what counts is whether it can be. */
 static void folder_look(findings *all, const char *name, const char *path)
@@ -208,8 +205,7 @@ static void settings_look(findings *all, const settings *s)
     if (f->help.size) bytes_remove(&f->help, f->help.size - 2, 2);
 }
 
-/* -- the command ------------------------------------------------------------------------------------------
- */
+/* -- the command --------------------------------------------------------------------------------------- */
 
 static void print_json(const findings *all, FILE *out)
 {
