@@ -271,26 +271,26 @@ static bool allow_raw(void *context, size_t begin, size_t end)
     return is_free(e->guarded, begin, end);
 }
 
-/* Where an offset of the section lies after the normalizer: as far as the text before it reaches. */
-static size_t normalized_offset(encoding *e, size_t raw)
+/* Where an offset of the section lies after the normalizer: as far as the text before it reaches. `otherwise`
+ * when that text alone goes past a limit, so that more is guarded rather than less. */
+static size_t normalized_offset(encoding *e, size_t raw, size_t otherwise)
 {
     bytes_view result = {0}, before = {e->text.data + e->begin, raw - e->begin};
     bool fits = tokenizer_normalize(&e->tokenizer->normalizer, &e->matcher, before, e->prefix, &result);
-    return fits ? result.size : 0;
+    return fits ? result.size : otherwise;
 }
 
 static void guards_move(encoding *e)
 {
     e->moved_known = true;
     e->moved_count = 0;
+    e->moved = memory_resize_array(e->moved, e->guarded.count, sizeof *e->moved);
     for (size_t i = 0; i < e->guarded.count; i++) {
-        engine_text_span span = e->guarded.spans[i];
-        span.begin = MAX_OF(span.begin, e->begin);
-        span.end = MIN_OF(span.end, e->end);
-        if (span.begin >= span.end) continue;
-        e->moved = memory_resize_array(e->moved, e->moved_count + 1, sizeof *e->moved);
+        size_t begin = MAX_OF(e->guarded.spans[i].begin, e->begin);
+        size_t end = MIN_OF(e->guarded.spans[i].end, e->end);
+        if (begin >= end) continue;
         e->moved[e->moved_count++] =
-            (engine_text_span){normalized_offset(e, span.begin), normalized_offset(e, span.end)};
+            (engine_text_span){normalized_offset(e, begin, 0), normalized_offset(e, end, SIZE_MAX)};
     }
 }
 

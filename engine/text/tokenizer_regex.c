@@ -144,7 +144,8 @@ static err group_translate(translation *t)
     return ERR_OK;
 }
 
-/* {n,m}, after which '+' repeats the repetition in Oniguruma and makes it possessive in PCRE2. */
+/* {n,m}, after which '+' repeats the repetition in Oniguruma and makes it possessive in PCRE2; {,m} counts
+ * from 0 in the one and is text in the other. */
 static void interval_translate(translation *t)
 {
     const char *close = t->at + 1;
@@ -157,7 +158,9 @@ static void interval_translate(translation *t)
     close++;
     bytes atom = {0};
     bytes_append(&atom, t->out->data + t->atom, t->out->size - t->atom);
-    bytes_append(&atom, t->at, (size_t)(close - t->at));
+    bool from_zero = t->at[1] == ',' && close - t->at > 3;
+    bytes_append_text(&atom, from_zero ? "{0" : "{");
+    bytes_append(&atom, t->at + 1, (size_t)(close - t->at - 1));
     bool again = close < t->end && *close == '+';
     t->out->size = t->atom;
     bytes_printf(t->out, again ? "(?:%s)+" : "%s", bytes_text(&atom));

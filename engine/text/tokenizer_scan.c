@@ -32,7 +32,7 @@ static unsigned kind_of_category(uint32_t code)
         [UTF8PROC_CATEGORY_PD] = SYMBOL,   [UTF8PROC_CATEGORY_PS] = SYMBOL,   [UTF8PROC_CATEGORY_PE] = SYMBOL,
         [UTF8PROC_CATEGORY_PI] = SYMBOL,   [UTF8PROC_CATEGORY_PF] = SYMBOL,   [UTF8PROC_CATEGORY_PO] = SYMBOL,
         [UTF8PROC_CATEGORY_SM] = SYMBOL,   [UTF8PROC_CATEGORY_SC] = SYMBOL,   [UTF8PROC_CATEGORY_SK] = SYMBOL,
-        [UTF8PROC_CATEGORY_SO] = SYMBOL,   [UTF8PROC_CATEGORY_CO] = 0,
+        [UTF8PROC_CATEGORY_SO] = SYMBOL,
     };
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
     unsigned found = (size_t)category < COUNT_OF(kinds) ? kinds[category] : 0;

@@ -379,6 +379,7 @@ TEST(what_means_other_things_to_the_two_engines_is_rewritten_or_refused)
         {"[\\h]", "[0-9A-Fa-f]"},
         {"(?i)a", "(?i)a"},
         {"a++b", "a++b"},
+        {"a{,3}", "a{0,3}"},
     };
     static const char *const refused[] = {"[a&&b]",  "[a[b]]", "[^\\W]",   "(?m)a",      "a(?i)b",
                                           "(*UTF)a", "\\Ga",   "(?x:a b)", "[[:alpha:]]"};
