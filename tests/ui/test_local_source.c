@@ -8,6 +8,7 @@
 #include "tests/support/check.h"
 #include "tests/support/small_model.h"
 #include "ui/app/local_source.h"
+#include "ui/app/prompt.h"
 
 typedef struct given {
     char *folder;

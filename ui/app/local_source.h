@@ -25,8 +25,4 @@ ui_source *ui_local_source_as_source(ui_local_source *l); /* borrowed; its free 
 ui_loader *ui_local_source_as_loader(ui_local_source *l); /* borrowed */
 int ui_local_source_fd(const ui_local_source *l);         /* readable while news waits in the worker */
 
-/* The text that a model without a template is given: the words of all messages, one after the other; a
- * person's message begins a new line unless white space already parts it. Appended to *out. */
-void ui_plain_prompt(const ui_message *messages, size_t count, bytes *out);
-
 #endif

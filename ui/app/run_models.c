@@ -1,0 +1,158 @@
+/* ui/app/run_models.c: what the actions on models and adapters do. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ui/app/run_internal.h"
+
+#define SCALE_STEP 0.1
+#define SCALE_MAX  100.0
+
+/* -- models ---------------------------------------------------------------------------------------------- */
+
+static bool can_model(const ui_app *app) { return ui_app_shown_count(app) > 0; }
+static bool can_cancel_load(const ui_app *app) { return app->load == UI_LOAD_GOING; }
+static bool can_unload(const ui_app *app) { return app->load == UI_LOAD_READY; }
+
+static void run_load(ui_app *app)
+{
+    const ui_model_row *row = ui_app_shown_model(app, app->model_at);
+    if (!row) return;
+    ui_app_load(app, row);
+    if (!row->problem) ui_go(app, UI_INPUT);
+}
+
+static void run_cancel_load(ui_app *app) { app->loader->kind->cancel(app->loader); }
+
+static void run_models_back(ui_app *app)
+{
+    if (app->inspecting)
+        app->inspecting = false;
+    else if (app->filter[0])
+        app->filter[0] = 0;
+    else
+        ui_go(app, UI_INPUT);
+}
+
+static void run_unload(ui_app *app)
+{
+    app->loader->kind->unload(app->loader);
+    app->load = UI_LOAD_NONE;
+    ui_adapters_free(&app->adapters);
+    ui_app_say(app, LOG_INFO, "%s is unloaded", app->model_name);
+}
+
+static void run_inspect(ui_app *app)
+{
+    ui_go(app, UI_MODELS);
+    app->inspecting = true;
+}
+
+static void run_rescan(ui_app *app)
+{
+    ui_app_rescan(app);
+    ui_app_say(app, LOG_INFO, "%zu models in %s", app->models.count, app->models.folder);
+}
+
+static void run_filter(ui_app *app)
+{
+    ui_go(app, UI_MODELS);
+    ui_open_prompt(app, UI_PROMPT_FILTER, app->filter);
+}
+
+/* -- adapters -------------------------------------------------------------------------------------------- */
+
+static void run_adapters(ui_app *app)
+{
+    if (app->adapters.count == 0)
+        ui_app_say(app, LOG_INFO, "%s has no adapters: they are files in its adapters folder",
+                   app->model_name);
+    else
+        ui_open_overlay(app, UI_ADAPTERS);
+}
+
+static bool can_adapters(const ui_app *app) { return app->load == UI_LOAD_READY; }
+
+static void restack(ui_app *app)
+{
+    const char *paths[ENGINE_STACK_COUNT_MAX];
+    double scales[ENGINE_STACK_COUNT_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < app->adapters.count; i++) {
+        const ui_adapter_row *row = &app->adapters.rows[i];
+        if (!row->on) continue;
+        if (count == ENGINE_STACK_COUNT_MAX) {
+            ui_app_say(app, LOG_WARNING, "at most %d adapters can be on at once", ENGINE_STACK_COUNT_MAX);
+            return;
+        }
+        paths[count] = row->path;
+        scales[count++] = row->scale;
+    }
+    ui_app_say_err(app, app->loader->kind->stack(app->loader, paths, scales, count));
+}
+
+static ui_adapter_row *chosen_adapter(ui_app *app)
+{
+    return app->adapter_at < app->adapters.count ? &app->adapters.rows[app->adapter_at] : NULL;
+}
+
+static bool can_adapter(const ui_app *app) { return app->adapter_at < app->adapters.count; }
+
+static void run_toggle_adapter(ui_app *app)
+{
+    ui_adapter_row *row = chosen_adapter(app);
+    row->on = !row->on;
+    restack(app);
+}
+
+static void set_scale(ui_app *app, double scale)
+{
+    ui_adapter_row *row = chosen_adapter(app);
+    if (scale > SCALE_MAX) scale = SCALE_MAX;
+    if (scale < -SCALE_MAX) scale = -SCALE_MAX;
+    row->scale = scale;
+    if (row->on) restack(app);
+}
+
+/* Whole steps, so that ten of them make one. */
+static double stepped(double scale, int steps)
+{
+    return (round(scale / SCALE_STEP) + steps) * SCALE_STEP;
+}
+static void run_raise_scale(ui_app *app) { set_scale(app, stepped(chosen_adapter(app)->scale, 1)); }
+static void run_lower_scale(ui_app *app) { set_scale(app, stepped(chosen_adapter(app)->scale, -1)); }
+
+static void run_type_scale(ui_app *app)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%g", chosen_adapter(app)->scale);
+    ui_open_prompt(app, UI_PROMPT_SCALE, text);
+}
+
+err ui_accept_scale(ui_app *app, const char *text)
+{
+    char *end = NULL;
+    double scale = strtod(text, &end);
+    if (end == text || *end || !(scale >= -SCALE_MAX && scale <= SCALE_MAX))
+        return err_make(ERR_USAGE, "the scale is \"%.40s\", expected a number from %g to %g", text,
+                        -SCALE_MAX, SCALE_MAX);
+    set_scale(app, scale);
+    return ERR_OK;
+}
+
+const ui_run_row ui_run_models[] = {
+    {"load", run_load, can_model, "There is no model to load yet"},
+    {"cancel-load", run_cancel_load, can_cancel_load, "Nothing is being loaded"},
+    {"unload", run_unload, can_unload, "No model is loaded"},
+    {"inspect", run_inspect, can_model, "There is no model to look at yet"},
+    {"rescan", run_rescan, NULL, NULL},
+    {"filter", run_filter, NULL, NULL},
+    {"close-models", run_models_back, NULL, NULL},
+    {"adapters", run_adapters, can_adapters, "No model is loaded: adapters belong to a model"},
+    {"toggle-adapter", run_toggle_adapter, can_adapter, "There is no adapter here"},
+    {"raise-scale", run_raise_scale, can_adapter, "There is no adapter here"},
+    {"lower-scale", run_lower_scale, can_adapter, "There is no adapter here"},
+    {"type-scale", run_type_scale, can_adapter, "There is no adapter here"},
+    {0},
+};
