@@ -47,12 +47,13 @@ void worker_job_free(worker_job *job)
     free(job);
 }
 
-/* The job is the worker's; a full inbox answers at once. */
+/* The job is the worker's; a full inbox answers at once. What is given back may not be lost: no limit. */
 static engine_job_id post(engine_worker *w, worker_job *job_given)
 {
     engine_job_id id = job_given->id = atomic_fetch_add(&w->last_id, 1) + 1;
+    bool full = job_given->kind <= WORKER_SCORE && queue_count(w->inbox) >= WORKER_INBOX_MAX;
 
-    if (!queue_push(w->inbox, job_given)) {
+    if (full || !queue_push(w->inbox, job_given)) {
         worker_fail(w, id, err_make(ERR_LIMIT, "more than %d jobs wait for the model", WORKER_INBOX_MAX));
         worker_job_free(job_given);
     }
@@ -165,7 +166,10 @@ static void status_publish(engine_worker *w)
 {
     engine_worker_status now = {0};
 
-    for (const worker_stream *s = w->running; s; s = s->next) now.running++;
+    for (const worker_stream *s = w->running; s; s = s->next) {
+        now.running += !s->paused;
+        now.waiting += s->paused;
+    }
     for (const worker_stream *s = w->waiting; s; s = s->next) now.waiting++;
     for (const worker_idle *i = w->idle; i; i = i->next) now.idle_sessions++;
     for (const worker_model *m = w->models; m; m = m->next) {
@@ -205,6 +209,7 @@ static void *worker_main(void *context)
         worker_step(w);
         worker_streams_sweep(w);
         status_publish(w);
+        worker_cancels_prune(w);
     }
     streams_drop(w, &w->waiting);
     streams_drop(w, &w->running);
@@ -234,7 +239,7 @@ err engine_worker_new(const engine_worker_options *options, engine_worker **out)
     w->options = *options;
     pthread_mutex_init(&w->lock, NULL);
     w->shared = engine_models_new();
-    err e = queue_new(WORKER_INBOX_MAX, &w->inbox);
+    err e = queue_new(SIZE_MAX, &w->inbox);
     if (!e.code) e = queue_new(WORKER_OUTBOX_MAX, &w->outbox);
     int status = e.code ? 0 : pthread_create(&w->thread, NULL, worker_main, w);
     if (status) e = err_make(ERR_IO, "the worker's thread could not be started: %s", strerror(status));

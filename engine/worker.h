@@ -4,8 +4,9 @@
  * steps; prompts are fed in slices between the steps of the others; cancel is looked at between steps and
  * slices. Finished sequences stay as idle sessions: a request that begins with the tokens of one (same model,
  * equal stack) continues or forks it, so a rewound or forked conversation computes only what is new
- * (cached_tokens). Idle sessions give way, oldest first, when the cache pool is full. In f32 on the CPU the
- * tokens of a request do not depend on what else runs. Threads: post and cancel from any thread; events are
+ * (cached_tokens). When the cache pool is full, idle sessions give way, oldest first, then the youngest
+ * sequences: they wait until another has ended and are computed again, token by token alike. In f32 on the CPU
+ * the tokens of a request do not depend on what else runs. Threads: post and cancel from any thread; events are
  * taken by one thread (the UI's, or the command's). No function here waits for the engine, but
  * engine_worker_wait and _free. */
 #ifndef ENGINE_WORKER_H
@@ -59,7 +60,7 @@ typedef struct engine_request {
     const int32_t *ids;       /* the prompt; copied */
     size_t id_count;          /* at least 1 */
     engine_sampling sampling; /* bias copied */
-    size_t token_count_max;   /* of the answer; cut to what the context leaves (finish LENGTH) */
+    size_t token_count_max;   /* of the answer; cut to what the context and the pool leave (finish LENGTH) */
     size_t token_count_min;   /* no eos before */
     const char *const *stops; /* strings that end the answer, not part of it; copied */
     size_t stop_count;
@@ -69,8 +70,8 @@ typedef struct engine_request {
     size_t top_count;   /* alternatives per token, at most ENGINE_LOGPROBS_MAX */
 } engine_request;
 
-/* Events: STARTED, TEXT..., FINISHED; or FAILED. A prompt that leaves no room in the context: FAILED,
- * ERR_LIMIT, with both counts. */
+/* Events: STARTED, PROGRESS and TEXT..., FINISHED; or FAILED. A prompt that leaves no room in the context, or
+ * in the whole cache pool: FAILED, ERR_LIMIT, with both counts. */
 engine_job_id engine_worker_generate(engine_worker *w, const engine_request *request);
 
 /* Log-probability of each token given those before it, of the untouched distribution. next: one more entry

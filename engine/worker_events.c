@@ -82,6 +82,14 @@ void worker_cancel_forget(engine_worker *w, engine_job_id job)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* Whoever cancels has posted before: with an empty inbox under the lock, no job of these ids is alive. */
+void worker_cancels_prune(engine_worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    if (!w->running && !w->waiting && !queue_count(w->inbox)) w->cancelled_count = 0;
+    pthread_mutex_unlock(&w->lock);
+}
+
 /* -- the taker's side
  * --------------------------------------------------------------------------------------------- */
 

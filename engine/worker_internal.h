@@ -18,7 +18,7 @@
 
 enum {
     WORKER_IDLE_MAX = 32,
-    WORKER_INBOX_MAX = 4096,
+    WORKER_INBOX_MAX = 4096, /* jobs; what is given back is always taken */
     WORKER_OUTBOX_MAX = 1 << 20,
     WORKER_SCORE_BYTES_MAX = 64 << 20
 };
@@ -71,6 +71,7 @@ struct worker_model {
     engine_model *model;
     engine_cache_pool *pool;
     size_t shares_out, streams;
+    bool crowded; /* a sequence of it is paused: no new ones until another has ended */
     worker_model *next;
 };
 
@@ -88,6 +89,7 @@ struct worker_stream {
     double admitted_at, first_token_at;
     engine_pick *picks; /* of a score */
     size_t pick_count;
+    bool paused; /* gave its keys and values up for older sequences; computes them again later */
     bool done;
     worker_stream *next;
 };
@@ -139,6 +141,7 @@ void worker_fail(engine_worker *w, engine_job_id job, err why);
 void worker_progress(engine_worker *w, engine_job_id job, uint64_t done, uint64_t total);
 bool worker_is_cancelled(engine_worker *w, engine_job_id job);
 void worker_cancel_forget(engine_worker *w, engine_job_id job); /* the job has ended */
+void worker_cancels_prune(engine_worker *w);                    /* no stream is left: forget ids that had ended */
 
 /* -- models and adapters (worker_models.c)
  * -------------------------------------------------------------------- */
@@ -173,7 +176,7 @@ void worker_stream_finish(engine_worker *w, worker_stream *s, engine_finish reas
                           engine_ids *ids_taken, engine_pick *pick);
 void worker_stream_fail(engine_worker *w, worker_stream *s, err why);
 void worker_stream_scored(engine_worker *w, worker_stream *s); /* all of its tokens are computed */
-void worker_streams_sweep(engine_worker *w);                   /* the done ones go */
+void worker_streams_sweep(engine_worker *w);                   /* the done ones go; paused ones go on */
 void worker_streams_cancel(engine_worker *w);
 size_t worker_stream_missing(const worker_stream *s); /* tokens known but not computed */
 void worker_step(engine_worker *w);                   /* one step of every model that has work */

@@ -200,7 +200,9 @@ void worker_stack_make(engine_worker *w, worker_job *job)
     engine_stack *stack = NULL;
     err e = ERR_OK;
 
-    if (!of || !of->pool)
+    if (worker_is_cancelled(w, job->id))
+        e = err_make(ERR_CANCELLED, "cancelled");
+    else if (!of || !of->pool)
         e = err_make(ERR_STATE, "the model is not loaded");
     else if (job->path_count > ENGINE_STACK_COUNT_MAX)
         e = err_make(ERR_LIMIT, "%zu adapters are named: expected at most %d", job->path_count,

@@ -18,23 +18,51 @@ typedef struct step {
 static bool is_score(const worker_stream *s) { return s->job->kind == WORKER_SCORE; }
 
 /* Rows of the next slice. All logits of a score's slice are kept, so its slices are bounded by their size
- * too. */
+ * too. Tokens of an answer are fed one by one, also when they are computed again: the bits stay the same. */
 static size_t slice_rows(const worker_stream *s)
 {
-    size_t computed = engine_session_computed(s->session);
-    size_t rows = MIN_OF(worker_stream_missing(s), ENGINE_PREFILL_SLICE - computed % ENGINE_PREFILL_SLICE);
+    size_t computed = engine_session_computed(s->session), prompt = s->job->ids.count;
+    size_t missing = computed >= prompt ? 1 : MIN_OF(worker_stream_missing(s), prompt - computed);
+    size_t rows = MIN_OF(missing, ENGINE_PREFILL_SLICE - computed % ENGINE_PREFILL_SLICE);
     size_t row_bytes = engine_model_borrow_spec(s->of->model)->vocab_count * sizeof(float);
 
     if (is_score(s)) rows = MIN_OF(rows, MAX_OF(WORKER_SCORE_BYTES_MAX / row_bytes, (size_t)1));
     return rows;
 }
 
-/* Room for the rows in the pool; idle sessions give way. */
+static bool is_full(err e) { return e.code == ERR_LIMIT || e.code == ERR_MEMORY; }
+
+static bool is_live(const worker_stream *s, const worker_model *of)
+{
+    return s->of == of && !s->done && !s->paused;
+}
+
+/* Only the tokens stay; what was chosen is not chosen again. */
+static err pause_stream(worker_stream *s)
+{
+    s->paused = s->of->crowded = true;
+    return engine_cache_rewind(engine_session_borrow_cache(s->session), 0);
+}
+
+/* The youngest sequence after `s` that has any room gives it up; `full` when there is none. */
+static err pause_youngest(worker_stream *s, err full)
+{
+    worker_stream *youngest = NULL;
+
+    for (worker_stream *i = s->next; i; i = i->next)
+        if (is_live(i, s->of) && engine_cache_bytes(engine_session_borrow_cache(i->session))) youngest = i;
+    return youngest ? pause_stream(youngest) : full;
+}
+
+/* Room for the rows in the pool: idle sessions give way, the oldest first, then sequences younger than s. */
 static err make_room(engine_worker *w, worker_stream *s, size_t rows)
 {
     for (;;) {
         err e = engine_cache_reserve(engine_session_borrow_cache(s->session), rows);
-        if (e.code != ERR_LIMIT || !worker_idle_drop_oldest(w, s->of)) return e;
+        if (!is_full(e)) return e;
+        if (worker_idle_drop_oldest(w, s->of)) continue;
+        e = pause_youngest(s, e);
+        if (e.code) return e;
     }
 }
 
@@ -58,40 +86,33 @@ static void step_add(step *p, worker_stream *s, size_t rows)
     };
 }
 
-/* When nothing of a model fits any more, the youngest sequence ends: the others can go on. */
-static void give_up(engine_worker *w, worker_stream *youngest, err why)
+/* No room though all that may give way did: behind older sequences it waits; alone it cannot be. */
+static void refuse(engine_worker *w, worker_stream *s, bool has_older, err why)
 {
-    const engine_cache_pool *pool = youngest->of->pool;
+    err e = is_full(why) && has_older ? pause_stream(s) : why;
 
-    if (why.code == ERR_LIMIT)
-        why =
-            err_make(ERR_LIMIT, "a sequence of %zu tokens does not fit into the %llu MB for keys and values",
-                     engine_session_borrow_tokens(youngest->session)->count,
-                     (unsigned long long)(engine_cache_pool_bytes_max(pool) / 1000000));
-    worker_stream_fail(w, youngest, why);
+    if (e.code) worker_stream_fail(w, s, e);
 }
 
 static void step_gather(engine_worker *w, worker_model *of, step *p)
 {
-    worker_stream *refused = NULL;
-    bool sliced = false;
-    err why = ERR_OK;
+    bool sliced = false, has_older = false;
 
     for (worker_stream *s = w->running; s; s = s->next) {
-        if (s->of != of || s->done) continue;
+        if (!is_live(s, of)) continue;
         size_t rows = slice_rows(s);
         bool is_slice = rows > 1 || is_score(s);
-        if (is_slice && sliced) continue;
-        err e = make_room(w, s, rows);
+        bool waits = is_slice && sliced;
+        err e = waits ? ERR_OK : make_room(w, s, rows);
         if (e.code) {
-            refused = s;
-            why = e;
+            refuse(w, s, has_older, e);
             continue;
         }
+        has_older = true;
+        if (waits) continue;
         step_add(p, s, rows);
         sliced |= is_slice;
     }
-    if (!p->count && refused) give_up(w, refused, why);
 }
 
 static void score_take(engine_worker *w, worker_stream *s, const float *logits, size_t rows)
@@ -123,7 +144,7 @@ static void step_give_out(engine_worker *w, const step *p)
             score_take(w, s, logits, segment->row_count);
         else if (segment->want == ENGINE_LOGITS_LAST)
             worker_stream_token(w, s, logits);
-        else
+        else if (engine_session_computed(s->session) <= s->job->ids.count)
             worker_progress(w, s->job->id, engine_session_computed(s->session), s->job->ids.count);
         logits += engine_segments_wanted(segment, 1) * vocab_count;
     }

@@ -1,6 +1,7 @@
 /* engine/worker_streams.c: sequences from their post to their last event. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -30,25 +31,56 @@ static err ids_check(const worker_stream *s, size_t vocab_count)
     return ERR_OK;
 }
 
-static err request_check(worker_stream *s, const engine_spec *spec)
+/* Tokens that the whole pool holds: a sequence within it can always run, at the latest when it is alone. */
+static size_t pool_tokens(const engine_cache_pool *pool)
 {
-    size_t used = s->job->ids.count, limit = spec->context_max + (is_score(s) ? 1 : 0);
+    uint64_t bytes_max = engine_cache_pool_bytes_max(pool);
 
-    err e = ids_check(s, spec->vocab_count);
-    if (e.code) return e;
-    if (used >= limit)
+    return bytes_max ? bytes_max / engine_cache_pool_block_bytes(pool) * ENGINE_CACHE_BLOCK : SIZE_MAX;
+}
+
+static err length_check(const worker_stream *s, size_t context_max, size_t pool_max)
+{
+    size_t used = s->job->ids.count, score = is_score(s) ? 1 : 0;
+
+    if (used >= context_max + score)
         return err_make(ERR_LIMIT,
                         "the prompt has %zu tokens, the model's context holds %zu, the answer included", used,
-                        spec->context_max);
-    if (is_score(s)) return ERR_OK;
-    s->token_count_max = spec->context_max - used;
-    if (s->job->request.token_count_max)
-        s->token_count_max = MIN_OF(s->token_count_max, s->job->request.token_count_max);
-    s->length_planned = used + s->token_count_max;
-    if (s->job->request.stop_count > ENGINE_STOPS_MAX)
-        return err_make(ERR_USAGE, "%zu stop strings: expected at most %d", s->job->request.stop_count,
+                        context_max);
+    if (pool_max < SIZE_MAX && used >= pool_max + score)
+        return err_make(ERR_LIMIT,
+                        "the prompt has %zu tokens, the memory for keys and values holds %zu, the answer "
+                        "included",
+                        used, pool_max);
+    return ERR_OK;
+}
+
+static err stops_check(const worker_job *job)
+{
+    if (job->request.stop_count > ENGINE_STOPS_MAX)
+        return err_make(ERR_USAGE, "%zu stop strings: expected at most %d", job->request.stop_count,
                         ENGINE_STOPS_MAX);
-    return engine_sampling_check(&s->job->request.sampling, spec->vocab_count);
+    for (size_t i = 0; i < job->request.stop_count; i++)
+        if (strlen(job->stops[i]) > ENGINE_STOP_BYTES_MAX)
+            return err_make(ERR_USAGE, "stop string %zu has %zu bytes: expected at most %d", i,
+                            strlen(job->stops[i]), ENGINE_STOP_BYTES_MAX);
+    return ERR_OK;
+}
+
+static err request_check(worker_stream *s)
+{
+    const engine_spec *spec = engine_model_borrow_spec(s->of->model);
+    const engine_request *request = &s->job->request;
+    size_t used = s->job->ids.count, pool_max = pool_tokens(s->of->pool);
+
+    err e = ids_check(s, spec->vocab_count);
+    if (!e.code) e = length_check(s, spec->context_max, pool_max);
+    if (e.code || is_score(s)) return e;
+    s->token_count_max = MIN_OF(spec->context_max, pool_max) - used;
+    if (request->token_count_max) s->token_count_max = MIN_OF(s->token_count_max, request->token_count_max);
+    s->length_planned = used + s->token_count_max;
+    e = stops_check(s->job);
+    return e.code ? e : engine_sampling_check(&request->sampling, spec->vocab_count);
 }
 
 static void stream_free(worker_stream *s)
@@ -64,12 +96,16 @@ static void stream_free(worker_stream *s)
 
 void worker_stream_post(engine_worker *w, worker_job *job_given)
 {
-    worker_stream *s = memory_alloc(sizeof *s);
+    worker_stream *s = memory_alloc(sizeof *s), **end = &w->waiting;
+    size_t waiting = 0;
 
+    for (; *end; end = &(*end)->next) waiting++;
     s->job = job_given;
     s->of = worker_model_find(w, job_given->model);
-    err e = s->of && s->of->pool ? request_check(s, engine_model_borrow_spec(s->of->model))
-                                 : err_make(ERR_STATE, "the model is not loaded");
+    err e = s->of && s->of->pool ? request_check(s) : err_make(ERR_STATE, "the model is not loaded");
+    if (!e.code && waiting >= ENGINE_WORKER_WAITING_MAX)
+        e = err_make(ERR_LIMIT, "%d requests wait already: expected at most as many",
+                     ENGINE_WORKER_WAITING_MAX);
     if (e.code) {
         worker_fail(w, job_given->id, e);
         stream_free(s);
@@ -78,8 +114,6 @@ void worker_stream_post(engine_worker *w, worker_job *job_given)
     s->of->streams++;
     s->usage.prompt_tokens = job_given->ids.count;
     s->usage.seed = job_given->request.sampling.seed;
-    worker_stream **end = &w->waiting;
-    while (*end) end = &(*end)->next;
     *end = s;
 }
 
@@ -139,9 +173,13 @@ void worker_streams_admit(engine_worker *w)
     worker_stream **end = &w->running;
 
     for (; *end; end = &(*end)->next) running++;
-    while (w->waiting && running < ENGINE_WORKER_STREAMS_MAX) {
-        worker_stream *s = w->waiting;
-        w->waiting = s->next;
+    for (worker_stream **link = &w->waiting; *link && running < ENGINE_WORKER_STREAMS_MAX;) {
+        worker_stream *s = *link;
+        if (s->of->crowded) {
+            link = &s->next;
+            continue;
+        }
+        *link = s->next;
         s->next = NULL;
         *end = s;
         end = &s->next;
@@ -208,7 +246,15 @@ void worker_stream_scored(engine_worker *w, worker_stream *s)
     worker_send(w, event);
 }
 
-static void sweep(worker_stream **list)
+/* A sequence has ended and left room: those that gave way try again, the oldest first. */
+static void go_on(engine_worker *w, worker_model *of)
+{
+    of->crowded = false;
+    for (worker_stream *s = w->running; s; s = s->next)
+        if (s->of == of) s->paused = false;
+}
+
+static void sweep(engine_worker *w, worker_stream **list)
 {
     for (worker_stream **link = list; *link;) {
         worker_stream *s = *link;
@@ -218,18 +264,32 @@ static void sweep(worker_stream **list)
         }
         *link = s->next;
         s->of->streams--;
+        if (s->of->crowded) go_on(w, s->of);
         stream_free(s);
     }
 }
 
 void worker_streams_sweep(engine_worker *w)
 {
-    sweep(&w->running);
-    sweep(&w->waiting);
+    sweep(w, &w->running);
+    sweep(w, &w->waiting);
     for (worker_model *m = w->models, *next; m; m = next) { /* given back while it still had work */
         next = m->next;
         if (!m->shares_out && !m->streams) worker_model_drop(w, m);
     }
+}
+
+/* Text of this id that is certain now. True: a stop string was met. */
+static bool token_text(worker_stream *s, int32_t id, bool last, bytes *text)
+{
+    bytes piece = {0};
+
+    if (s->detokenizer && id >= 0) engine_detokenizer_push(s->detokenizer, id, &piece);
+    if (s->detokenizer && last) engine_detokenizer_finish(s->detokenizer, &piece);
+    bool met = engine_stop_strings_push(s->stops, bytes_borrow(&piece), text);
+    if (last && !met) engine_stop_strings_finish(s->stops, text);
+    bytes_free(&piece);
+    return met;
 }
 
 static void stream_cancel(engine_worker *w, worker_stream *s)
@@ -241,8 +301,7 @@ static void stream_cancel(engine_worker *w, worker_stream *s)
         worker_stream_fail(w, s, err_make(ERR_CANCELLED, "cancelled"));
         return;
     }
-    if (s->detokenizer) engine_detokenizer_finish(s->detokenizer, &text);
-    engine_stop_strings_finish(s->stops, &text);
+    token_text(s, -1, true, &text);
     worker_stream_finish(w, s, ENGINE_FINISH_CANCELLED, &text, &ids, NULL);
 }
 
@@ -271,19 +330,6 @@ static err token_pick(worker_stream *s, float *logits, engine_pick *pick)
 
     return engine_sampler_pick(s->sampler, logits, eos, too_early ? eos_count : 0, r->want_logprobs,
                                r->top_count, pick);
-}
-
-/* Text of this id that is certain now. True: a stop string was met. */
-static bool token_text(worker_stream *s, int32_t id, bool last, bytes *text)
-{
-    bytes piece = {0};
-
-    if (s->detokenizer && id >= 0) engine_detokenizer_push(s->detokenizer, id, &piece);
-    if (s->detokenizer && last) engine_detokenizer_finish(s->detokenizer, &piece);
-    bool met = engine_stop_strings_push(s->stops, bytes_borrow(&piece), text);
-    if (last && !met) engine_stop_strings_finish(s->stops, text);
-    bytes_free(&piece);
-    return met;
 }
 
 static void text_send(engine_worker *w, worker_stream *s, const engine_pick *pick, bytes *text_taken)
