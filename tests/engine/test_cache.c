@@ -92,6 +92,32 @@ TEST(tokens_are_read_as_they_were_written_over_many_blocks)
     engine_cache_pool_free(pool);
 }
 
+TEST(rows_that_do_not_lie_together_are_written_too)
+{
+    enum { ROWS = 70 };
+    engine_cache_pool *pool = given_pool(0);
+    engine_cache *cache = given_cache(pool);
+    append(cache, 50, 0);
+    check_ok(engine_cache_reserve(cache, ROWS));
+    for (size_t layer = 0; layer < LAYERS; layer++) {
+        tensor_scope *s = tensor_scope_new(false);
+        const int64_t sizes[] = {HEADS, ROWS, SIZE};
+        tensor *k = tensor_empty(s, TENSOR_F32, TENSOR_CPU, sizes, 3);
+        float *keys = tensor_borrow_data_mutable(k);
+        for (size_t i = 0; i < ROWS * WIDTH; i++) {
+            size_t head = i / (ROWS * SIZE), token = i / SIZE % ROWS;
+            keys[i] = key_of(0, 50 + token, layer, head * SIZE + i % SIZE);
+        }
+        tensor *rows = tensor_transpose(s, k, 0, 1);
+        check_true(engine_cache_write(cache, s, layer, rows, tensor_neg(s, rows)));
+        check_ok(tensor_scope_close(s));
+    }
+    engine_cache_commit(cache, ROWS);
+    check_tokens(cache, 0, 50 + ROWS, 0);
+    engine_cache_free(cache);
+    engine_cache_pool_free(pool);
+}
+
 TEST(a_fork_shares_blocks_until_one_of_both_writes)
 {
     engine_cache_pool *pool = given_pool(0);
@@ -172,6 +198,7 @@ TEST(a_pool_of_nothing_is_refused)
     check_fails(engine_cache_pool_new(&(engine_cache_shape){0, 1, 1, TENSOR_F32, {0}}, 0, &pool), ERR_USAGE, "layers");
 }
 
-TESTS(RUN(tokens_are_read_as_they_were_written_over_many_blocks), RUN(a_fork_shares_blocks_until_one_of_both_writes),
+TESTS(RUN(tokens_are_read_as_they_were_written_over_many_blocks), RUN(rows_that_do_not_lie_together_are_written_too),
+      RUN(a_fork_shares_blocks_until_one_of_both_writes),
       RUN(what_was_not_committed_never_happened), RUN(a_rewound_cache_gives_blocks_back_and_goes_on),
       RUN(a_full_pool_refuses_and_changes_nothing), RUN(a_pool_of_nothing_is_refused))

@@ -127,22 +127,30 @@ static inline float *model_run(const model *m, const int32_t *ids, size_t count,
     return logits;
 }
 
-/* The same by the parts, in a scope with grad: through libtorch alone. */
-static inline float *model_run_parts(const model *m, const int32_t *ids, size_t count, const engine_stack *stack)
+/* The same by the parts, in a scope with grad: through libtorch alone, and what computes on a GPU. */
+static inline float *model_run_parts(const model *m, const int32_t *ids, size_t count, size_t step,
+                                     const engine_stack *stack)
 {
     size_t vocab = m->spec->vocab_count;
     float *logits = memory_alloc(count * vocab * sizeof *logits);
-    tensor_scope *s = tensor_scope_new(true);
-    engine_segment segment = {NULL, count, 0, stack, ENGINE_LOGITS_ALL, 0};
-    engine_rows *rows = NULL;
-    check_ok(engine_rows_new(m->decoder, s, &segment, 1, &rows));
-    tensor *h = engine_decoder_embed(m->decoder, s, ids, rows);
-    for (size_t layer = 0; layer < m->spec->layer_count; layer++)
-        h = engine_decoder_layer(m->decoder, s, layer, h, rows);
-    tensor *y = engine_decoder_head(m->decoder, s, h, rows);
-    if (y) check_ok(tensor_read_f32(y, logits, count * vocab));
-    check_ok(tensor_scope_close(s));
-    engine_rows_free(rows);
+    engine_cache *cache = NULL;
+    if (step) check_ok(engine_cache_new(m->pool, &cache));
+    for (size_t at = 0, row_count; at < count; at += row_count) {
+        row_count = step ? MIN_OF(step, count - at) : count;
+        engine_segment segment = {cache, row_count, at, stack, ENGINE_LOGITS_ALL, count};
+        engine_rows *rows = NULL;
+        tensor_scope *s = tensor_scope_new(true);
+        check_ok(engine_rows_new(m->decoder, s, &segment, 1, &rows));
+        tensor *h = engine_decoder_embed(m->decoder, s, ids + at, rows);
+        for (size_t layer = 0; layer < m->spec->layer_count; layer++)
+            h = engine_decoder_layer(m->decoder, s, layer, h, rows);
+        tensor *y = engine_decoder_head(m->decoder, s, h, rows);
+        if (y) check_ok(tensor_read_f32(y, logits + at * vocab, row_count * vocab));
+        check_ok(tensor_scope_close(s));
+        engine_rows_commit(rows);
+        engine_rows_free(rows);
+    }
+    engine_cache_free(cache);
     return logits;
 }
 
@@ -151,16 +159,19 @@ static inline float *model_run_parts(const model *m, const int32_t *ids, size_t 
 static inline double check_goldens(const model *m, const char *path, const engine_stack *stack, double tolerance,
                                    size_t *positions)
 {
-    static const size_t steps[] = {0, 1000, 1, 5, 11};
+    static const struct {
+        size_t step;
+        bool parts;
+    } ways[] = {{0, false}, {1000, false}, {1, false}, {5, false}, {11, false}, {0, true}, {1, true}, {9, true}};
     golden *prompts = memory_alloc(MODEL_PROMPTS_MAX * sizeof *prompts);
     size_t count = golden_read(path, prompts), vocab = m->spec->vocab_count;
     check_true(count > 0);
     double most = 0;
     for (size_t p = 0; p < count; p++) {
         const golden *g = &prompts[p];
-        for (size_t way = 0; way <= COUNT_OF(steps); way++) {
-            float *logits = way < COUNT_OF(steps) ? model_run(m, g->ids, g->count, steps[way], stack)
-                                                  : model_run_parts(m, g->ids, g->count, stack);
+        for (size_t way = 0; way < COUNT_OF(ways); way++) {
+            float *logits = ways[way].parts ? model_run_parts(m, g->ids, g->count, ways[way].step, stack)
+                                            : model_run(m, g->ids, g->count, ways[way].step, stack);
             double d = difference(logits + (g->count - 1) * vocab, g->last, vocab);
             if (!(d <= tolerance)) fail_msg("%s: prompt %zu, way %zu: off by %g", path, p, way, d);
             most = MAX_OF(most, d);
