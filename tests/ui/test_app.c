@@ -248,6 +248,17 @@ TEST(stop_stops_the_answer_and_when_idle_says_how_to_leave)
     end(g);
 }
 
+TEST(a_draft_that_is_put_away_comes_back_with_up)
+{
+    given *g = given_a_loaded_model("draft");
+    ui_editor_set_text(g->app.input, VIEW("half a thought"));
+    ui_app_run(&g->app, "stop");
+    check_true(ui_editor_is_empty(g->app.input));
+    ui_app_run(&g->app, "history-previous");
+    check_true(bytes_view_is(ui_editor_text(g->app.input), "half a thought"));
+    end(g);
+}
+
 TEST(edit_brings_the_message_back_and_keeps_the_draft)
 {
     given *g = given_a_loaded_model("edit");
@@ -421,8 +432,8 @@ TESTS(RUN(every_action_of_the_table_can_be_run), RUN(no_key_means_two_things_in_
       RUN(a_message_sent_while_the_model_is_loading_goes_out_when_it_is_there),
       RUN(an_answer_survives_a_restart), RUN(an_answer_is_saved_while_it_is_written),
       RUN(stop_stops_the_answer_and_when_idle_says_how_to_leave),
-      RUN(edit_brings_the_message_back_and_keeps_the_draft), RUN(a_system_prompt_is_written_in_the_input),
-      RUN(regenerate_uses_a_new_seed_though_one_is_set),
+      RUN(a_draft_that_is_put_away_comes_back_with_up), RUN(edit_brings_the_message_back_and_keeps_the_draft),
+      RUN(a_system_prompt_is_written_in_the_input), RUN(regenerate_uses_a_new_seed_though_one_is_set),
       RUN(the_model_says_how_to_sample_until_the_person_does),
       RUN(adapters_are_turned_on_in_the_order_of_their_names), RUN(a_load_that_fails_says_why),
       RUN(the_palette_narrows_and_runs_what_was_chosen),

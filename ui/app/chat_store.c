@@ -71,7 +71,7 @@ err ui_chat_store_open(const char *state_folder, char **aside, ui_chat_store **o
     db *d = NULL;
     e = db_open(path, schema, COUNT_OF(schema), aside, &d);
     if (!e.code) {
-        copy_daily(d, path);
+        if (!*aside) copy_daily(d, path); /* else the copy of better days stays */
         ui_chat_store *store = memory_alloc(sizeof *store);
         store->db = d;
         lock_take(store, state_folder);

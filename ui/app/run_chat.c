@@ -114,14 +114,23 @@ static void run_history_next(ui_app *app) { ui_editor_history_next(app->input); 
 
 static bool can_stop(const ui_app *app) { return ui_chat_is_busy(&app->chat) || app->load == UI_LOAD_GOING; }
 
+/* Up brings it back. */
+static void put_away(ui_app *app)
+{
+    CLEANUP(bytes_free) bytes text = {0};
+    bytes_append_view(&text, ui_editor_text(app->input));
+    ui_editor_remember(app->input, bytes_borrow(&text));
+    ui_editor_clear(app->input);
+}
+
 static void run_stop(ui_app *app)
 {
     if (ui_chat_is_busy(&app->chat))
         ui_chat_stop(&app->chat, app->source);
     else if (app->load == UI_LOAD_GOING)
         app->loader->kind->cancel(app->loader);
-    else if (app->focus == UI_INPUT && ui_editor_text(app->input).size)
-        ui_editor_clear(app->input);
+    else if (app->focus == UI_INPUT && !ui_editor_is_empty(app->input))
+        put_away(app);
     else
         ui_app_say(app, LOG_INFO, "Nothing is being written. Ctrl-Q leaves the workstation");
 }
