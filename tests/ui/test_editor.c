@@ -217,6 +217,8 @@ TEST(a_text_past_the_limit_is_refused_and_nothing_changes)
     char *large = memory_alloc(UI_EDITOR_BYTES_MAX);
     memset(large, 'x', UI_EDITOR_BYTES_MAX);
     check_true(!ui_editor_insert(e, (bytes_view){large, UI_EDITOR_BYTES_MAX}));
+    ui_key paste = {.kind = UI_KEY_PASTE, .text = {large, UI_EDITOR_BYTES_MAX}};
+    check_true(!ui_editor_key(e, &paste));
     holds(e, "kept");
     free(large);
     ui_editor_free(e);

@@ -280,6 +280,13 @@ TEST(a_locale_without_utf8_gets_ascii)
     terminal_free(t);
 }
 
+TEST(a_locale_that_is_not_installed_still_names_its_characters)
+{
+    terminal *t = given(&(sample){.locale = "xx_YY.UTF-8"});
+    borders_stand(t, 24, 80);
+    terminal_free(t);
+}
+
 TEST(colors_are_used_unless_refused)
 {
     terminal *t = given(NULL);
@@ -357,7 +364,7 @@ TESTS(RUN(a_frame_is_drawn_in_the_alternate_screen), RUN(no_character_shifts_a_b
       RUN(the_terminal_is_given_back_at_the_end), RUN(the_terminal_is_given_back_by_exit),
       RUN(the_terminal_is_given_back_by_signals), RUN(the_terminal_is_given_back_by_a_crash),
       RUN(suspended_it_gives_the_terminal_back_and_continues), RUN(a_locale_without_utf8_gets_ascii),
-      RUN(colors_are_used_unless_refused),
+      RUN(a_locale_that_is_not_installed_still_names_its_characters), RUN(colors_are_used_unless_refused),
       RUN(all_colors_are_used_where_the_terminal_has_a_description_for_them), RUN(a_linux_console_will_do),
       RUN(an_unknown_terminal_is_refused_with_its_name), RUN(a_pipe_is_no_terminal),
       RUN(colors_are_chosen_by_setting_then_environment_then_terminal))

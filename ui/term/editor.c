@@ -383,9 +383,9 @@ static const struct {
 bool ui_editor_key(ui_editor *e, const ui_key *key)
 {
     if (key->kind == UI_KEY_PASTE) {
-        (void)replace(e, e->cursor, e->cursor, key->text);
+        bool fits = replace(e, e->cursor, e->cursor, key->text);
         e->may_extend = false;
-        return true;
+        return fits;
     }
     if (key->kind != UI_KEY_TYPED) return false;
     if (key->is_text) return replace(e, e->cursor, e->cursor, bytes_view_of(key->name)), true;

@@ -27,12 +27,12 @@ bool ui_editor_is_empty(const ui_editor *e);
  * unchanged. */
 bool ui_editor_insert(ui_editor *e, bytes_view text);
 
-/* A key or a paste. False: not one of the editor's (then look it up among the actions). "Enter" is never the
- * editor's; "Alt-Enter" inserts a newline; "Up" in the first line seen brings back history, "Down" in the
- * last goes forward; with no history that way they are not the editor's. Left Right Up Down Home End Ctrl-A
- * Ctrl-E Ctrl-B Ctrl-F      move Ctrl-Left Ctrl-Right Alt-b Alt-f Alt-Left Alt-Right         by words
- *   Ctrl-Home Ctrl-End                                          to the ends of the text
- *   Backspace Delete Ctrl-D Ctrl-W Alt-Backspace Alt-d          delete a glyph, a word
+/* A key or a paste. False: not one of the editor's (then look it up among the actions), or a paste that does
+ * not fit (nothing changes). "Enter" is never the editor's; "Alt-Enter" inserts a newline; "Up" in the first
+ * line seen brings back history, "Down" in the last goes forward; with no history that way they are not the
+ * editor's. Left Right Up Down Home End Ctrl-A Ctrl-E Ctrl-B Ctrl-F      move Ctrl-Left Ctrl-Right Alt-b
+ * Alt-f Alt-Left Alt-Right         by words Ctrl-Home Ctrl-End                                          to
+ * the ends of the text Backspace Delete Ctrl-D Ctrl-W Alt-Backspace Alt-d          delete a glyph, a word
  *   Ctrl-K Ctrl-U Ctrl-Y                                        cut to an end of the line, bring back
  *   Ctrl-_ (also Ctrl-Z where it is free)  Alt-_                undo, redo
  * Ctrl-D in an empty text is not the editor's. */

@@ -93,17 +93,17 @@ static void looks_make(ui_screen *s, int terminal_colors)
     }
 }
 
-/* A locale that names another character set means that the terminal shows no UTF-8. None at all (containers,
- * ssh) says nothing about the terminal, and today's show UTF-8. Only LC_CTYPE: numbers keep their point. */
+/* A locale that names another character set means that the terminal shows no UTF-8. None at all (containers)
+ * says nothing about the terminal, and today's show UTF-8; one that this system lacks (ssh brings the other
+ * machine's) still tells of it. Only LC_CTYPE is set: numbers keep their point. */
 static bool locale_has_utf8(const env *e)
 {
-    bool is_named = env_get(e, "LC_ALL") || env_get(e, "LC_CTYPE") || env_get(e, "LANG");
-    if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
-        const char *codeset = strchr(is_named && env_get(e, "LC_ALL") ? env_get(e, "LC_ALL") : "", '.');
-        if (is_named && !(codeset && strcasecmp(codeset, ".UTF-8") == 0)) return false;
-        return setlocale(LC_CTYPE, "C.UTF-8") != NULL;
-    }
-    return true;
+    if (setlocale(LC_CTYPE, "") && strcmp(nl_langinfo(CODESET), "UTF-8") == 0) return true;
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    const char *named = NULL;
+    for (size_t i = 0; i < COUNT_OF(names) && !named; i++) named = env_get(e, names[i]);
+    if (named && !strcasestr(named, "utf-8") && !strcasestr(named, "utf8")) return false;
+    return setlocale(LC_CTYPE, "C.UTF-8") != NULL;
 }
 
 /* ---- open and close ---- */
@@ -126,15 +126,14 @@ static void modes_set(ui_screen *s)
     send_text(s, paste_on);
 }
 
-static bool size_changed(ui_screen *s)
+/* The size that the terminal has now. */
+static void size_follow(ui_screen *s)
 {
     struct winsize size = {0};
     if (ioctl(s->out, TIOCGWINSZ, &size) == 0 && size.ws_row && size.ws_col &&
         (size.ws_row != LINES || size.ws_col != COLS))
         resizeterm(size.ws_row, size.ws_col);
-    bool changed = s->rows != LINES || s->columns != COLS;
     s->rows = LINES, s->columns = COLS;
-    return changed;
 }
 
 static void close_at_exit(void) { ui_screen_close(open_screen); }
@@ -148,7 +147,7 @@ static void screen_start(ui_screen *s, int terminal_colors)
     if (s->is_emulator) send_text(s, title_keep);
     leaveok(stdscr, FALSE);
     scrollok(stdscr, FALSE);
-    (void)size_changed(s);
+    size_follow(s);
     s->keys = ui_keys_new();
     s->cursor_row = -1;
     open_screen = s;
@@ -177,7 +176,8 @@ err ui_screen_open(const ui_screen_options *how, ui_screen **out)
     s->in = STDIN_FILENO, s->out = STDOUT_FILENO;
     s->ascii = !locale_has_utf8(e) || how->ascii;
     s->in_tmux = env_get(e, "TMUX") != NULL;
-    s->is_emulator = strncmp(name, "linux", 5) != 0 && strncmp(name, "vt", 2) != 0;
+    s->is_emulator =
+        strncmp(name, "linux", 5) != 0 && strncmp(name, "vt1", 3) != 0 && strncmp(name, "vt2", 3) != 0;
     choose_terminal(how, e, &colors, s, name, sizeof name);
     if (tcgetattr(s->in, &s->modes_before) != 0 || pipe2(s->notice_fds, O_CLOEXEC | O_NONBLOCK) != 0) {
         free(s);
@@ -228,7 +228,7 @@ void ui_screen_enter(ui_screen *s)
     ui_rescue_resume();
     reset_prog_mode();
     modes_set(s);
-    (void)size_changed(s);
+    size_follow(s);
     ui_frame_redraw(s);
 }
 
@@ -281,7 +281,7 @@ static bool notice_take(ui_screen *s, ui_key *out)
         out->kind = UI_KEY_SUSPEND;
     } else if (s->resize_due) {
         s->resize_due = false;
-        (void)size_changed(s);
+        size_follow(s);
         out->kind = UI_KEY_RESIZE;
     }
     return out->kind != UI_KEY_NONE;
