@@ -284,6 +284,20 @@ TEST(a_system_prompt_is_written_in_the_input)
     end(g);
 }
 
+TEST(a_new_conversation_that_holds_only_the_usual_system_prompt_is_not_kept)
+{
+    given *g = given_a_loaded_model("usual");
+    check_ok(settings_override(g->settings, "chat.system", "be kind"));
+    ui_app_run(&g->app, "new-conversation");
+    ui_app_run(&g->app, "conversations");
+    check_int(g->app.conversations.count, 0);
+    write_message(g, "hello");
+    check_text(bytes_text(&g->fake->asked), "system=be kind|user=hello");
+    ui_app_run(&g->app, "conversations");
+    check_int(g->app.conversations.rows[0].message_count, 3);
+    end(g);
+}
+
 TEST(regenerate_uses_a_new_seed_though_one_is_set)
 {
     given *g = given_a_loaded_model("seed");
@@ -433,7 +447,9 @@ TESTS(RUN(every_action_of_the_table_can_be_run), RUN(no_key_means_two_things_in_
       RUN(an_answer_survives_a_restart), RUN(an_answer_is_saved_while_it_is_written),
       RUN(stop_stops_the_answer_and_when_idle_says_how_to_leave),
       RUN(a_draft_that_is_put_away_comes_back_with_up), RUN(edit_brings_the_message_back_and_keeps_the_draft),
-      RUN(a_system_prompt_is_written_in_the_input), RUN(regenerate_uses_a_new_seed_though_one_is_set),
+      RUN(a_system_prompt_is_written_in_the_input),
+      RUN(a_new_conversation_that_holds_only_the_usual_system_prompt_is_not_kept),
+      RUN(regenerate_uses_a_new_seed_though_one_is_set),
       RUN(the_model_says_how_to_sample_until_the_person_does),
       RUN(adapters_are_turned_on_in_the_order_of_their_names), RUN(a_load_that_fails_says_why),
       RUN(the_palette_narrows_and_runs_what_was_chosen),

@@ -43,7 +43,7 @@ extern const ui_action ui_actions[];
 
 const ui_action *ui_action_find(const char *name);
 /* What this key does when `place` is focused; NULL: nothing. Where letters are not text, "?" is help, ":" the
- * palette, and j and k move as the arrows do. */
+ * palette, q is Esc, and j and k move as the arrows do. */
 const ui_action *ui_action_for_key(ui_place place, const char *key);
 /* The place has an editor, so that letters are text. */
 bool ui_place_is_text(ui_place place);

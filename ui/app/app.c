@@ -88,6 +88,8 @@ void ui_app_start_conversation(ui_app *app)
 {
     ui_chat_free(&app->chat);
     ui_chat_set_system(&app->chat, bytes_view_of(settings_text(app->settings, "chat.system")));
+    for (size_t i = 0; i < app->chat.count; i++)
+        app->chat.messages[i].changed = false; /* nobody's words yet */
     ui_app_conversation_changed(app);
 }
 

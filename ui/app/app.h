@@ -102,8 +102,8 @@ bool ui_app_tick(ui_app *app, double now);
 /* Milliseconds until the next tick has something to do; -1: nothing before the next news or key. */
 int ui_app_wait_ms(const ui_app *app, double now);
 
-/* Do what an action says. False: this action is not possible in this state (a toast says why). The name must
- * be one of ui_actions. */
+/* Do what an action says; when it is not possible now, a toast says why. The name must be one of ui_actions.
+ */
 void ui_app_run(ui_app *app, const char *action);
 /* Whether a key would do anything now: the bottom line shows only these. */
 bool ui_app_can(const ui_app *app, const ui_action *action);

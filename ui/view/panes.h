@@ -10,7 +10,7 @@ typedef struct ui_pane {
     bool over; /* lies over the others, as large as it needs to be */
 } ui_pane;
 
-extern const ui_pane ui_panes[]; /* in the order of ui_place; ended by a row without a function */
+extern const ui_pane ui_panes[]; /* ended by a row without a function */
 
 void ui_draw_models(ui_paint *p, ui_rect r);
 void ui_draw_chat(ui_paint *p, ui_rect r); /* the conversation and the input below it */
