@@ -208,6 +208,9 @@ TEST(what_is_inserted_is_safe)
 {
     ui_editor *e = given("a\x1b[1m");
     holds(e, "a␛[1m");
+    ui_key turner = {.kind = UI_KEY_TYPED, .name = "\xE2\x80\xAE", .is_text = true};
+    check_true(ui_editor_key(e, &turner));
+    holds(e, "a␛[1m<U+202E>");
     ui_editor_free(e);
 }
 

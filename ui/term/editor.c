@@ -388,7 +388,7 @@ bool ui_editor_key(ui_editor *e, const ui_key *key)
         return fits;
     }
     if (key->kind != UI_KEY_TYPED) return false;
-    if (key->is_text) return replace(e, e->cursor, e->cursor, bytes_view_of(key->name)), true;
+    if (key->is_text) return ui_editor_insert(e, bytes_view_of(key->name)), true;
     for (size_t i = 0; i < COUNT_OF(key_acts); i++)
         if (strcmp(key->name, key_acts[i].name) == 0) return key_acts[i].act(e);
     return false;

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "ui/term/cells.h"
+#include "ui/term/sanitise.h"
 
 typedef struct menu_item {
     char *name, *detail;
@@ -149,11 +150,12 @@ static void move(ui_menu *m, bool up, size_t count)
 
 static void pattern_add(ui_menu *m, bytes_view text)
 {
-    const char *newline = memchr(text.data, '\n', text.size);
-    if (newline) text.size = (size_t)(newline - text.data);
-    while (m->pattern.size + text.size > UI_MENU_PATTERN_BYTES_MAX)
-        text.size = ui_glyph_before(text, text.size);
-    bytes_append_view(&m->pattern, text);
+    CLEANUP(bytes_free) bytes safe = {0};
+    ui_sanitise_line(text, false, &safe);
+    bytes_view added = bytes_borrow(&safe);
+    while (m->pattern.size + added.size > UI_MENU_PATTERN_BYTES_MAX)
+        added.size = ui_glyph_before(added, MIN_OF(added.size, (size_t)UI_MENU_PATTERN_BYTES_MAX + 1));
+    bytes_append_view(&m->pattern, added);
     filter(m);
 }
 
