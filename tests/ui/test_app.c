@@ -352,6 +352,20 @@ TEST(adapters_are_turned_on_in_the_order_of_their_names)
     end(g);
 }
 
+TEST(a_model_that_was_put_into_the_folder_is_there_when_the_pane_is_opened)
+{
+    given *g = given_folders("later");
+    add_model(g, "b");
+    open_app(g);
+    ui_app_run(&g->app, "models");
+    check_int(ui_app_shown_count(&g->app), 1);
+    add_model(g, "a");
+    ui_app_run(&g->app, "models");
+    check_int(ui_app_shown_count(&g->app), 2);
+    check_text(ui_app_shown_model(&g->app, g->app.model_at)->name, "b");
+    end(g);
+}
+
 TEST(a_load_that_fails_says_why)
 {
     given *g = given_folders("fails");
@@ -451,7 +465,8 @@ TESTS(RUN(every_action_of_the_table_can_be_run), RUN(no_key_means_two_things_in_
       RUN(a_new_conversation_that_holds_only_the_usual_system_prompt_is_not_kept),
       RUN(regenerate_uses_a_new_seed_though_one_is_set),
       RUN(the_model_says_how_to_sample_until_the_person_does),
-      RUN(adapters_are_turned_on_in_the_order_of_their_names), RUN(a_load_that_fails_says_why),
-      RUN(the_palette_narrows_and_runs_what_was_chosen),
+      RUN(adapters_are_turned_on_in_the_order_of_their_names),
+      RUN(a_model_that_was_put_into_the_folder_is_there_when_the_pane_is_opened),
+      RUN(a_load_that_fails_says_why), RUN(the_palette_narrows_and_runs_what_was_chosen),
       RUN(a_kept_conversation_is_opened_and_deleted_after_a_question), RUN(toasts_go_when_their_time_is_over),
       RUN(a_folder_without_weights_or_with_a_pointer_is_shown_with_the_reason))

@@ -131,11 +131,18 @@ void ui_app_close(ui_app *app)
     free(app->load_problem);
 }
 
+/* The chosen model stays chosen, wherever it stands now. */
 void ui_app_rescan(ui_app *app)
 {
+    const ui_model_row *chosen = ui_app_shown_model(app, app->model_at), *row;
+    char *name = chosen ? memory_text(chosen->name) : NULL;
+
     ui_models_free(&app->models);
     scan_models(app);
     app->model_at = 0;
+    for (size_t i = 0; name && (row = ui_app_shown_model(app, i)); i++)
+        if (strcmp(row->name, name) == 0) app->model_at = i;
+    free(name);
     app->version++;
 }
 

@@ -34,7 +34,14 @@ static void turn(ui_app *app, size_t steps)
 
 static void run_next_pane(ui_app *app) { turn(app, 1); }
 static void run_previous_pane(ui_app *app) { turn(app, COUNT_OF(panes) - 1); }
-static void run_models(ui_app *app) { ui_go(app, UI_MODELS); }
+
+/* Reading the folder is cheap, and somebody may have put a model there since. */
+static void run_models(ui_app *app)
+{
+    ui_app_rescan(app);
+    ui_go(app, UI_MODELS);
+}
+
 static void run_chat(ui_app *app) { ui_go(app, UI_INPUT); }
 static void run_log(ui_app *app)
 {

@@ -113,7 +113,7 @@ static void draw_no_model(ui_paint *p, ui_rect r)
         "  mkdir -p %s\n"
         "  cd %s\n"
         "  git clone https://huggingface.co/Qwen/Qwen3-0.6B\n\n"
-        "Then press F2 and r here. Another folder: set HYPRSTREAM_MODELS_DIR, or models.dir with "
+        "Then press F2 here. Another folder: set HYPRSTREAM_MODELS_DIR, or models.dir with "
         "hyprstream config.",
         app->models.folder, app->models.folder, app->models.folder);
     ui_paint_wrapped(p, r, row, UI_STYLE_TEXT, bytes_text(&text));
