@@ -31,26 +31,35 @@ const tensor *engine_decoder_borrow_bias(const engine_decoder *d, size_t module)
     return module < d->module_count ? d->biases[module] : NULL;
 }
 
-/* All layers, each one's temporaries freed before the next begins. */
-static tensor *run_layers(const engine_decoder *d, tensor_scope *s, tensor *h, const engine_rows *rows)
+void engine_decoder_watch(engine_decoder *d, bool (*go_on)(void *context), void *context)
 {
-    for (size_t layer = 0; layer < d->spec->layer_count && h; layer++) {
+    d->go_on = go_on;
+    d->go_on_context = context;
+}
+
+/* All layers, each one's temporaries freed before the next begins. */
+static err run_layers(const engine_decoder *d, tensor_scope *s, tensor **h, const engine_rows *rows)
+{
+    for (size_t layer = 0; layer < d->spec->layer_count && *h; layer++) {
+        if (d->go_on && !d->go_on(d->go_on_context)) return err_make(ERR_CANCELLED, "the step was cancelled");
         size_t mark = tensor_scope_mark(s);
-        tensor *next = tensor_keep(s, engine_decoder_layer(d, s, layer, h, rows));
+        tensor *next = tensor_keep(s, engine_decoder_layer(d, s, layer, *h, rows));
         tensor_scope_release(s, mark);
-        tensor_free(h);
-        h = tensor_adopt(s, next);
+        tensor_free(*h);
+        *h = tensor_adopt(s, next);
     }
-    return h;
+    return ERR_OK;
 }
 
 static err run_step(engine_decoder *d, tensor_scope *s, const int32_t *ids, const engine_rows *rows, float *logits)
 {
-    tensor *h = run_layers(d, s, engine_decoder_embed(d, s, ids, rows), rows);
+    tensor *h = engine_decoder_embed(d, s, ids, rows);
+    err e = run_layers(d, s, &h, rows);
+    if (e.code) return e;
     size_t count = rows->wanted.row_count * d->spec->vocab_count;
     tensor *wanted = engine_head_run(d, s, h, rows);
     if (!h || (count && !wanted)) return ERR_OK; /* the scope says why */
-    err e = count ? tensor_read_f32(wanted, logits, count) : ERR_OK;
+    if (count) e = tensor_read_f32(wanted, logits, count);
     if (!e.code && d->spec->final_softcap > 0) kernel_softcap_run(logits, count, (float)d->spec->final_softcap);
     return e;
 }

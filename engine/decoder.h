@@ -72,6 +72,9 @@ typedef struct engine_segment {
  * that is not the cache's), ERR_LIMIT (past the context, pool full), ERR_MEMORY, ERR_DEVICE. */
 err engine_decoder_step(engine_decoder *d, const int32_t *ids, const engine_segment *segments,
                         size_t segment_count, float *logits);
+/* Ask go_on before each layer of a step from now on; false ends the step with ERR_CANCELLED, all caches as
+ * before. NULL: do not ask. */
+void engine_decoder_watch(engine_decoder *d, bool (*go_on)(void *context), void *context);
 /* Rows of logits that these segments ask for. */
 size_t engine_segments_wanted(const engine_segment *segments, size_t segment_count);
 

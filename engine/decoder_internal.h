@@ -17,6 +17,8 @@ struct engine_decoder {
     tensor **weights, **biases; /* by module; NULL: there is none */
     size_t *windows;            /* the different windows of the layers */
     size_t window_count;
+    bool (*go_on)(void *context); /* NULL: steps are not watched */
+    void *go_on_context;
 };
 
 /* Rows that lie together and share a stack. */

@@ -37,10 +37,11 @@ static bool is_live(const worker_stream *s, const worker_model *of)
     return s->of == of && !s->done && !s->paused;
 }
 
-/* Only the tokens stay; what was chosen is not chosen again. */
+/* Only the tokens stay; what was chosen is not chosen again. A score begins anew. */
 static err pause_stream(worker_stream *s)
 {
     s->paused = s->of->crowded = true;
+    if (is_score(s)) s->pick_count = 1;
     return engine_cache_rewind(engine_session_borrow_cache(s->session), 0);
 }
 
@@ -150,6 +151,23 @@ static void step_give_out(engine_worker *w, const step *p)
     }
 }
 
+/* A slice of a large model takes long: its cancel is looked at between layers. */
+typedef struct step_watch {
+    engine_worker *worker;
+    const step *step;
+} step_watch;
+
+static bool step_go_on(void *context)
+{
+    const step_watch *watch = context;
+
+    for (size_t i = 0; i < watch->step->count; i++)
+        if (watch->step->segments[i].row_count > 1 &&
+            worker_is_cancelled(watch->worker, watch->step->streams[i]->job->id))
+            return false;
+    return true;
+}
+
 static void step_run(engine_worker *w, worker_model *of, step *p)
 {
     size_t vocab_count = engine_model_borrow_spec(of->model)->vocab_count;
@@ -159,11 +177,14 @@ static void step_run(engine_worker *w, worker_model *of, step *p)
         w->logits = memory_resize_array(w->logits, wanted, sizeof *w->logits);
         w->logits_capacity = wanted;
     }
-    err e = engine_decoder_step(engine_model_borrow_decoder(of->model), p->ids.data, p->segments, p->count,
-                                w->logits);
+    engine_decoder *decoder = engine_model_borrow_decoder(of->model);
+    step_watch watch = {w, p};
+    engine_decoder_watch(decoder, step_go_on, &watch);
+    err e = engine_decoder_step(decoder, p->ids.data, p->segments, p->count, w->logits);
+    engine_decoder_watch(decoder, NULL, NULL);
     if (!e.code)
         step_give_out(w, p);
-    else
+    else if (e.code != ERR_CANCELLED) /* cancelled: nothing happened, and the loop ends that sequence now */
         worker_stream_fail(w, p->streams[p->count - 1],
                            e); /* the youngest: with less, the others may go on */
 }

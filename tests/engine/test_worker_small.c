@@ -438,6 +438,35 @@ TEST(a_score_agrees_with_the_answer_it_scores)
     house_close(&h);
 }
 
+/* Scores of 300 tokens beside answers that grow, in room for one of them. */
+TEST(a_score_that_gives_way_is_the_same_score)
+{
+    house h = house_open(6);
+    engine_ids prompt = prompt_make(9, 300);
+    engine_event alone =
+        last_event(&h, engine_worker_score(h.worker, h.model, NULL, prompt.data, prompt.count, 0, true));
+    engine_request request = request_make(&h, &prompt, 80);
+    engine_job_id scores[4];
+    for (int i = 0; i < 4; i++) {
+        engine_worker_generate(h.worker, &request);
+        scores[i] = engine_worker_score(h.worker, h.model, NULL, prompt.data, prompt.count, 0, true);
+    }
+    for (int over = 0; over < 8;) {
+        engine_event event = next_event(&h);
+        check_ok(event.error);
+        over += event.last;
+        for (int i = 0; i < 4 && event.last; i++) {
+            if (event.job != scores[i]) continue;
+            check_int(event.pick_count, alone.pick_count);
+            for (size_t p = 1; p < 300; p++) check_true(event.picks[p].logprob == alone.picks[p].logprob);
+        }
+        engine_event_free(h.worker, &event);
+    }
+    engine_event_free(h.worker, &alone);
+    engine_ids_free(&prompt);
+    house_close(&h);
+}
+
 /* -- threads ---------------------------------------------------------------------------------------------- */
 
 enum { POSTERS = 4, POSTS_EACH = 25 };
@@ -493,5 +522,6 @@ TESTS(RUN(each_sequence_of_a_batch_gets_the_tokens_of_its_lone_run),
       RUN(idle_sessions_give_way_oldest_first), RUN(a_long_prompt_ends_soon_after_its_cancel),
       RUN(a_cancelled_answer_gives_what_was_held_back), RUN(requests_that_can_never_run_are_refused_with_counts),
       RUN(requests_past_the_queue_are_refused), RUN(a_score_agrees_with_the_answer_it_scores),
+      RUN(a_score_that_gives_way_is_the_same_score),
       RUN(many_threads_post_and_cancel_and_each_job_ends_once),
       RUN(a_worker_that_ends_in_the_middle_gives_everything_back))
