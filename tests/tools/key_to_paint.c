@@ -10,11 +10,11 @@
  *     --interval-ms N         between two of them (20)
  *     --show                  print the screen as it is at the end, to standard error
  *
- * KEYS are characters, with \r \n \t \e \\ and \xHH. A letter is painted when it stands left of the cursor on
- * the screen that libvterm made of the program's bytes; it is then taken back with Backspace, so that the
- * input stays as it was. Other letters than the last one are typed in turn, so that an old one is never taken
- * for a new one. What is measured includes the pty and libvterm: under 0.1 ms together. Prints one object of
- * JSON. */
+ * KEYS are characters, with \r \n \t \e \\ and \xHH. A letter is painted when it stands left of
+ * the cursor on the screen that libvterm made of the program's bytes; it is then taken back with
+ * Backspace, so that the input stays as it was. Other letters than the last one are typed in
+ * turn, so that an old one is never taken for a new one. What is measured includes the pty and
+ * libvterm: under 0.1 ms together. Prints one object of JSON. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

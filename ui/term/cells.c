@@ -11,8 +11,8 @@ static bool is_ascii_text(bytes_view text, size_t at)
     return at < text.size && text.data[at] >= 0x20 && text.data[at] < 0x7F;
 }
 
-/* Size of the cluster at the start of a text that is not empty. A letter before another letter needs no
- * tables. */
+/* Size of the cluster at the start of a text that is not empty. A letter before another
+ * letter needs no tables. */
 static size_t cluster_size(bytes_view text)
 {
     if (is_ascii_text(text, 0) && (text.size == 1 || (unsigned char)text.data[1] < 0x80)) return 1;
@@ -101,8 +101,8 @@ size_t ui_glyph_after(bytes_view text, size_t at)
     return at + cluster_size((bytes_view){text.data + at, text.size - at});
 }
 
-/* Clusters are only known from their beginning; a line's beginning is one, and so is a letter after a letter.
- */
+/* Clusters are only known from their beginning; a line's beginning is one, and so is a letter after a
+ * letter. */
 size_t ui_glyph_before(bytes_view text, size_t at)
 {
     if (at > text.size) at = text.size;

@@ -24,8 +24,8 @@ typedef struct ui_glyph {
     uint32_t shown[UI_GLYPH_CODES_MAX]; /* code points to draw, ended by 0 or by the array's end */
 } ui_glyph;
 
-/* The first glyph of the text when it stands in this column (only a tab cares). A newline is a glyph of 0
- * cells. */
+/* The first glyph of the text when it stands in this column (only a tab cares). A newline is a glyph of
+ * 0 cells. */
 ui_glyph ui_glyph_first(bytes_view text, int column);
 /* Offsets of the neighbouring glyph boundaries: > at (or text.size), < at (or 0). */
 size_t ui_glyph_after(bytes_view text, size_t at);
@@ -35,8 +35,8 @@ size_t ui_glyph_before(bytes_view text, size_t at);
 int ui_cells(bytes_view text);
 /* The longest beginning of at most `cells` cells, whole glyphs only. A view into text. */
 bytes_view ui_cells_cut(bytes_view text, int cells);
-/* Appended so that exactly `cells` cells are taken: cut with an ellipsis ("..." or U+2026), or padded with
- * blanks. */
+/* Appended so that exactly `cells` cells are taken: cut with an ellipsis ("..." or
+ * U+2026), or padded with blanks. */
 void ui_cells_fit(bytes_view text, int cells, bool ascii, bytes *out);
 
 /* Word wrap: the line of at most `cells` (>= 1) cells that begins at offset `at`, in *line (a view into text,

@@ -59,8 +59,8 @@ void ui_frame_redraw(ui_screen *s)
     clearok(curscr, TRUE);
 }
 
-/* The marks of a synchronised update go around frames that send something; newscr knows after wnoutrefresh.
- */
+/* The marks of a synchronised update go around frames that send something; newscr knows after
+ * wnoutrefresh. */
 void ui_frame_end(ui_screen *s)
 {
     static const char begin[] = "\x1b[?2026h", end[] = "\x1b[?2026l";

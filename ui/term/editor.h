@@ -23,8 +23,8 @@ bytes_view ui_editor_text(const ui_editor *e);          /* borrowed until the ne
 void ui_editor_set_text(ui_editor *e, bytes_view text); /* cursor at the end; can be undone */
 void ui_editor_clear(ui_editor *e);                     /* also forgets undo */
 bool ui_editor_is_empty(const ui_editor *e);
-/* At the cursor; sanitised here. ERR_LIMIT through false: it would be longer than UI_EDITOR_BYTES_MAX;
- * unchanged. */
+/* At the cursor; sanitised here. False: the text would be longer than
+ * UI_EDITOR_BYTES_MAX, and nothing has changed. */
 bool ui_editor_insert(ui_editor *e, bytes_view text);
 
 /* A key or a paste. False: not one of the editor's (then look it up among the actions), or a paste that does
@@ -45,8 +45,8 @@ bool ui_editor_history_previous(ui_editor *e);
 bool ui_editor_history_next(ui_editor *e);
 
 /* ---- what is seen ---- */
-/* Width for wrapping, at least 2. The cursor may stand in the cell after the last, so give one less than the
- * room. */
+/* Width for wrapping, at least 2. The cursor may stand in the cell after the last, so give
+ * one less than the room. */
 void ui_editor_set_cells(ui_editor *e, int cells);
 size_t ui_editor_row_count(const ui_editor *e);           /* at least 1 */
 bytes_view ui_editor_row(const ui_editor *e, size_t row); /* borrowed; without its newline */

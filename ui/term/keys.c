@@ -145,8 +145,8 @@ static size_t read_parameters(bytes_view text, int out[PARAMETERS_MAX])
     return MIN_OF(count + 1, PARAMETERS_MAX);
 }
 
-/* What one control sequence means: parameters between "ESC [" and the final byte. Unknown: *out stays NONE.
- */
+/* What one control sequence means: parameters between "ESC [" and the final byte.
+ * Unknown: *out stays NONE. */
 static void name_control_sequence(ui_key *out, bytes_view parameters, char final, unsigned modifiers)
 {
     int values[PARAMETERS_MAX] = {0};
@@ -176,8 +176,8 @@ static void name_control_sequence(ui_key *out, bytes_view parameters, char final
     if (name) name_with(out, modifiers, name);
 }
 
-/* Bytes of the sequence "ESC [ ...", 0 when it is not complete. A byte that cannot be in one ends it there.
- */
+/* Bytes of the sequence "ESC [ ...", 0 when it is not complete. A byte that cannot be in one ends it
+ * there. */
 static size_t take_control_sequence(bytes_view text, unsigned modifiers, ui_key *out)
 {
     size_t at = 2;

@@ -47,8 +47,8 @@ static ui_style style_now(const reader *r)
     return r->quote_depth ? UI_STYLE_QUOTE : r->flow.how.base;
 }
 
-/* The few names that models write; others stay as they are. What a number names is sanitised like all text.
- */
+/* The few names that models write; others stay as they are. What a number names is
+ * sanitised like all text. */
 static void entity_decode(bytes_view entity, bool ascii, bytes *out)
 {
     static const struct {
@@ -152,8 +152,8 @@ static int on_span_end(MD_SPANTYPE type, void *detail, void *context)
 
 /* ---- blocks ---- */
 
-/* What was collected becomes lines: at a block's end, and where an item's words end at a list or block inside
- * it. */
+/* What was collected becomes lines: at a block's end, and where an item's words end at a
+ * list or block inside it. */
 static void flush(reader *r)
 {
     if (r->inline_text.text.size) ui_flow_paragraph(&r->flow, &r->inline_text);

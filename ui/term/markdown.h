@@ -25,8 +25,8 @@ typedef struct ui_markdown_options {
  * UI_MARKDOWN_BYTES_MAX is replaced by one line that says so. */
 ui_lines ui_markdown_lines(bytes_view text, const ui_markdown_options *how, arena *a);
 
-/* The same without any markup: every line as it is, wrapped. For the person's own messages and for raw view.
- */
+/* The same without any markup: every line as it is, wrapped. For the person's own
+ * messages and for raw view. */
 ui_lines ui_plain_lines(bytes_view text, const ui_markdown_options *how, arena *a);
 
 /* Content of the last code block, as written (not sanitised, not wrapped). False: there is none. */

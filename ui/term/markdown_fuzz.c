@@ -1,5 +1,5 @@
-/* Whatever a model writes, finished or not, at whatever width: lines that fit, without controls, no crash, no
- * hang. */
+/* Whatever a model writes, finished or not, at whatever width: lines that fit, without
+ * controls, no crash, no hang. */
 #include <stdlib.h>
 
 #include "base/utf8.h"

@@ -1,8 +1,8 @@
 /* ui/term/menu.h: a list that is narrowed by typing (the palette, pickers). Pure, no curses.
  *
- * Every letter of the pattern must occur in the item in this order, case aside (ASCII). Better are: the
- * beginning, the beginning of words, letters next to each other, shorter items. Equal ones keep their order.
- */
+ * Every letter of the pattern must occur in the item in this order, case aside (ASCII).
+ * Better are: the beginning, the beginning of words, letters next to each other, shorter
+ * items. Equal ones keep their order. */
 #ifndef UI_TERM_MENU_H
 #define UI_TERM_MENU_H
 
@@ -21,8 +21,8 @@ typedef struct ui_menu ui_menu;
 
 ui_menu *ui_menu_new(void);
 void ui_menu_free(ui_menu *m);
-/* Copied. `detail` is shown beside the name and searched after it; may be NULL. `tag` is the caller's number.
- */
+/* Copied. `detail` is shown beside the name and searched after it; may be NULL. `tag` is the caller's
+ * number. */
 void ui_menu_add(ui_menu *m, const char *name, const char *detail, size_t tag);
 void ui_menu_clear(ui_menu *m); /* items and pattern */
 

@@ -1,9 +1,9 @@
 /* ui/term/rescue.h: the terminal is given back however the program ends. Part of the screen; nobody else's.
  *
- * What must be written is prepared while all is well, so that a handler only writes bytes and sets modes
- * (both allowed in one). Then the signal does what it did before us: a crash still makes its core file or
- * sanitizer report, SIGTERM still ends the program with that status. Signals that were ignored stay ignored.
- */
+ * What must be written is prepared while all is well, so that a handler only writes bytes and
+ * sets modes (both allowed in one). Then the signal does what it did before us: a crash still
+ * makes its core file or sanitizer report, SIGTERM still ends the program with that status.
+ * Signals that were ignored stay ignored. */
 #ifndef UI_TERM_RESCUE_H
 #define UI_TERM_RESCUE_H
 

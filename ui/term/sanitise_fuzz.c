@@ -18,8 +18,8 @@ static void require_safe(bytes_view text, bool ascii)
     }
 }
 
-/* Wrapping loses nothing but blanks and newlines, never stands still, never exceeds the width by more than a
- * glyph. */
+/* Wrapping loses nothing but blanks and newlines, never stands still, never exceeds the
+ * width by more than a glyph. */
 static void require_wrap(bytes_view text, int cells)
 {
     for (size_t at = 0; at < text.size;) {

@@ -41,8 +41,8 @@ static void send_text(const ui_screen *s, const char *text) { send(s, text, strl
 
 /* ---- what the terminal can do ---- */
 
-/* Direct colours need a description of their own ("xterm-direct" for "xterm-256color"); without one it is
- * 256. */
+/* Direct colours need a description of their own ("xterm-direct" for "xterm-256color"); without one it
+ * is 256. */
 static void choose_terminal(const ui_screen_options *how, const env *e, int *colors, ui_screen *s, char *name,
                             size_t size)
 {

@@ -56,8 +56,8 @@ int ui_screen_columns(const ui_screen *s);
 bool ui_screen_is_ascii(const ui_screen *s);
 ui_colors ui_screen_colors(const ui_screen *s);
 
-/* Ask the terminal to place text on the clipboard (OSC 52). ERR_LIMIT: too long. The terminal never answers.
- */
+/* Ask the terminal to place text on the clipboard (OSC 52). ERR_LIMIT: too long. The
+ * terminal never answers. */
 err ui_screen_copy(ui_screen *s, bytes_view text);
 /* Title of the window; sanitised here. The one before comes back when the screen is closed. */
 void ui_screen_set_title(ui_screen *s, const char *title);
@@ -69,8 +69,8 @@ typedef struct ui_rect {
 
 ui_rect ui_screen_rect(const ui_screen *s);    /* all of it */
 ui_rect ui_rect_inside(ui_rect r, int border); /* without so many cells at each side */
-/* Cut off at the top or left (count > 0) or at the bottom or right (count < 0): returns that part, *r keeps
- * the rest. */
+/* Cut off at the top or left (count > 0) or at the bottom or right (count < 0): returns that
+ * part, *r keeps the rest. */
 ui_rect ui_rect_take_rows(ui_rect *r, int count);
 ui_rect ui_rect_take_columns(ui_rect *r, int count);
 
@@ -84,8 +84,8 @@ int ui_draw_text(ui_screen *s, ui_rect r, int row, int column, ui_style style, b
 int ui_draw_words(ui_screen *s, ui_rect r, int row, int column, ui_style style, const char *text);
 int ui_draw_format(ui_screen *s, ui_rect r, int row, int column, ui_style style, const char *format, ...)
     PRINTF_LIKE(6, 7);
-/* One row of the rectangle, all its cells in this style (a selected row: fill, then text in the same style).
- */
+/* One row of the rectangle, all its cells in this style (a selected row: fill, then text in the same
+ * style). */
 void ui_draw_row(ui_screen *s, ui_rect r, int row, ui_style style);
 void ui_draw_fill(ui_screen *s, ui_rect r, ui_style style);
 /* A frame with a title in its upper edge (NULL: none); returns the room inside. */

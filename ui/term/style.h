@@ -62,8 +62,8 @@ typedef struct ui_style_row {
 
 extern const ui_style_row ui_styles[UI_STYLE_COUNT];
 
-/* How many colours to use, from the setting ui.color, $NO_COLOR, $COLORTERM and what the terminal says it
- * has. */
+/* How many colours to use, from the setting ui.color, $NO_COLOR, $COLORTERM and what the terminal says
+ * it has. */
 typedef enum ui_colors { UI_COLORS_NONE, UI_COLORS_8, UI_COLORS_16, UI_COLORS_256, UI_COLORS_ALL } ui_colors;
 
 /* setting: "auto", "never", "8", "16", "256", "true". A setting other than auto counts more than NO_COLOR
