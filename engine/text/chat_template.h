@@ -3,6 +3,8 @@
  * The Jinja that transformers runs (sandboxed, trim_blocks, lstrip_blocks, loop controls, the generation
  * tag), equal to it byte for byte; what it leaves out (include, import, extends, block, call, with,
  * autoescape) is refused by name when the template is parsed. Every error says "FILE, line L: ...".
+ * More is allowed in two places: methods that change a list or dict (append, pop, update, ...) work, on what
+ * the render owns, and there is a filter from_json. Generators are made whole at once, not step by step.
  *
  * The rendered text knows where each of its characters came from. `data` spans are characters of the caller's
  * strings (messages, tools, documents, extra), followed through concatenation, slices, filters, methods and

@@ -25,7 +25,7 @@ static jinja_value parts_joined(jinja_render *r, const json_node *content)
 {
     jinja_buffer *b = jinja_buffer_new(r);
     for (const json_node *part = json_first(content); part; part = part->next) {
-        if (!is_text_part(part)) return (jinja_value){JINJA_ABSENT, {0}};
+        if (!is_text_part(part)) return jinja_absent;
         jinja_buffer_append(r, b, json_text(json_get(part, "text")), JINJA_DATA);
     }
     return jinja_taken(r, b);

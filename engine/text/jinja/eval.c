@@ -91,24 +91,15 @@ static jinja_value eval_call(jinja_render *r, const jinja_node *node)
     return jinja_call(r, callee, &given);
 }
 
-static jinja_value eval_filter(jinja_render *r, const jinja_node *node)
+/* A filter or a test. */
+static jinja_value eval_row(jinja_render *r, const jinja_node *node)
 {
     jinja_value subject = jinja_eval(r, node->first);
     jinja_arguments given = jinja_eval_arguments(r, node->list);
     r->line = node->line;
     if (!node->row)
-        jinja_fail(r, ERR_UNSUPPORTED, "there is no filter named '%.*s'",
-                   (int)MIN_OF(node->name.size, (size_t)60), node->name.data);
-    return jinja_call_row(r, node->row, subject, &given);
-}
-
-static jinja_value eval_test(jinja_render *r, const jinja_node *node)
-{
-    jinja_value subject = jinja_eval(r, node->first);
-    jinja_arguments given = jinja_eval_arguments(r, node->list);
-    r->line = node->line;
-    if (!node->row)
-        jinja_fail(r, ERR_UNSUPPORTED, "there is no test named '%.*s'",
+        jinja_fail(r, ERR_UNSUPPORTED, "there is no %s named '%.*s'",
+                   node->kind == JINJA_NODE_FILTER ? "filter" : "test",
                    (int)MIN_OF(node->name.size, (size_t)60), node->name.data);
     return jinja_call_row(r, node->row, subject, &given);
 }
@@ -184,8 +175,8 @@ static jinja_value eval_any(jinja_render *r, const jinja_node *node)
     case JINJA_NODE_ITEM: return eval_item(r, node);
     case JINJA_NODE_SLICE: return eval_slice(r, node);
     case JINJA_NODE_CALL: return eval_call(r, node);
-    case JINJA_NODE_FILTER: return eval_filter(r, node);
-    case JINJA_NODE_TEST: return eval_test(r, node);
+    case JINJA_NODE_FILTER:
+    case JINJA_NODE_TEST: return eval_row(r, node);
     case JINJA_NODE_HOLE: return r->hole;
     case JINJA_NODE_NOT: return jinja_bool(!jinja_true(jinja_eval(r, node->first)));
     case JINJA_NODE_MINUS:

@@ -47,24 +47,17 @@ static jinja_value string_constant(jinja_parser *p, bytes_view text)
     return (jinja_value){JINJA_STRING, {.string = jinja_string_frozen(p->a, text, 0)}};
 }
 
+/* Neighbouring strings are one. */
 static jinja_node *string(jinja_parser *p)
 {
     jinja_node *node = constant(p, jinja_none);
-    bytes all = {0};
-    bytes_view text = p->at->text;
-    if (p->at[1].kind == JINJA_TOKEN_STRING) {
-        size_t size = 0;
-        for (const jinja_token *t = p->at; t->kind == JINJA_TOKEN_STRING; t++) size += t->text.size;
-        char *joined = arena_alloc(p->a, size + 1);
-        for (; p->at->kind == JINJA_TOKEN_STRING; p->at++) {
-            memcpy(joined + all.size, p->at->text.data, p->at->text.size);
-            all.size += p->at->text.size;
-        }
-        text = (bytes_view){joined, size};
-    } else {
-        p->at++;
-    }
-    node->constant = string_constant(p, text);
+    bytes_view first = p->at->text;
+    size_t size = 0, at = 0;
+    for (const jinja_token *t = p->at; t->kind == JINJA_TOKEN_STRING; t++) size += t->text.size;
+    char *joined = size > first.size ? arena_alloc(p->a, size) : NULL;
+    for (; p->at->kind == JINJA_TOKEN_STRING; at += p->at++->text.size)
+        if (joined) memcpy(joined + at, p->at->text.data, p->at->text.size);
+    node->constant = string_constant(p, joined ? (bytes_view){joined, size} : first);
     return node;
 }
 

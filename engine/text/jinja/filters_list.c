@@ -3,8 +3,6 @@
 
 #include "engine/text/jinja/render.h"
 
-static jinja_value absent(void) { return (jinja_value){JINJA_ABSENT, {0}}; }
-
 /* ---- the attribute of an element, "a.b.0" ---- */
 
 static bool is_integer(bytes_view text)
@@ -77,8 +75,8 @@ typedef struct sorting {
 static int sorting_order_by(jinja_render *r, jinja_value a, jinja_value b, jinja_value attribute,
                             const sorting *s)
 {
-    a = lowered(r, attribute_of(r, a, attribute, absent()), s->case_sensitive);
-    b = lowered(r, attribute_of(r, b, attribute, absent()), s->case_sensitive);
+    a = lowered(r, attribute_of(r, a, attribute, jinja_absent), s->case_sensitive);
+    b = lowered(r, attribute_of(r, b, attribute, jinja_absent), s->case_sensitive);
     if (s->several && jinja_equal(r, a, b)) return 0;
     int order = jinja_compare(r, a, b, "<");
     return order == 2 ? 0 : order;
@@ -177,7 +175,7 @@ static jinja_value f_join(jinja_render *r, jinja_value self, const jinja_argumen
     const jinja_string *between = slots[0].type == JINJA_ABSENT ? NULL : jinja_str(r, slots[0]);
     for (size_t i = 0; i < l->count; i++) {
         if (i && between) jinja_buffer_append_string(r, b, between);
-        jinja_print(r, b, attribute_of(r, jinja_list_at(l, i), slots[1], absent()));
+        jinja_print(r, b, attribute_of(r, jinja_list_at(l, i), slots[1], jinja_absent));
     }
     return jinja_taken(r, b);
 }
@@ -216,7 +214,7 @@ static jinja_value f_sum(jinja_render *r, jinja_value self, const jinja_argument
     const jinja_list *l = jinja_walk(r, self);
     jinja_value sum = slots[1].type == JINJA_ABSENT ? jinja_int(0) : slots[1];
     for (size_t i = 0; i < l->count; i++)
-        sum = jinja_binary(r, JINJA_ADD, sum, attribute_of(r, jinja_list_at(l, i), slots[0], absent()));
+        sum = jinja_binary(r, JINJA_ADD, sum, attribute_of(r, jinja_list_at(l, i), slots[0], jinja_absent));
     return sum;
 }
 
@@ -248,7 +246,7 @@ static jinja_value f_unique(jinja_render *r, jinja_value self, const jinja_argum
     jinja_list *l = jinja_list_new(r);
     jinja_dict *seen = jinja_dict_new(r);
     for (size_t i = 0; i < from->count; i++) {
-        jinja_value key = attribute_of(r, jinja_list_at(from, i), slots[1], absent());
+        jinja_value key = attribute_of(r, jinja_list_at(from, i), slots[1], jinja_absent);
         key = lowered(r, key, jinja_want_bool(slots[0], false));
         if (jinja_dict_get(r, seen, key)) continue;
         jinja_dict_set(r, seen, key, jinja_none);
@@ -342,7 +340,7 @@ static jinja_value f_map(jinja_render *r, jinja_value self, const jinja_argument
         jinja_value item = jinja_list_at(from, i);
         jinja_list_push(r, l,
                         row ? jinja_call_row(r, row, item, &rest)
-                            : attribute_of(r, item, *attribute, fallback ? *fallback : absent()));
+                            : attribute_of(r, item, *attribute, fallback ? *fallback : jinja_absent));
     }
     return jinja_generator(r, l);
 }
@@ -352,7 +350,7 @@ static jinja_value selected(jinja_render *r, jinja_value self, const jinja_argum
                             bool by_attribute, bool wanted)
 {
     jinja_arguments rest = *given;
-    jinja_value attribute = absent();
+    jinja_value attribute = jinja_absent;
     const jinja_row *row = NULL;
     if (by_attribute) {
         if (!rest.count) jinja_fail(r, ERR_FORMAT, "selectattr and rejectattr want an attribute");
@@ -368,7 +366,7 @@ static jinja_value selected(jinja_render *r, jinja_value self, const jinja_argum
     jinja_list *l = jinja_list_new(r);
     const jinja_list *from = jinja_true(self) ? jinja_walk(r, self) : l;
     for (size_t i = 0; i < from->count; i++) {
-        jinja_value v = attribute_of(r, jinja_list_at(from, i), attribute, absent());
+        jinja_value v = attribute_of(r, jinja_list_at(from, i), attribute, jinja_absent);
         bool holds = jinja_true(row ? jinja_call_row(r, row, v, &rest) : v);
         if (holds == wanted) jinja_list_push(r, l, jinja_list_at(from, i));
     }

@@ -67,7 +67,7 @@ static jinja_value m_pop(jinja_render *r, jinja_value self, const jinja_argument
     if (at + 1 == count)
         self.list->count--;
     else
-        list_rebuild(r, self.list, (size_t)at, 1, (jinja_value){JINJA_ABSENT, {0}});
+        list_rebuild(r, self.list, (size_t)at, 1, jinja_absent);
     return v;
 }
 

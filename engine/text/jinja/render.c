@@ -92,8 +92,7 @@ static size_t arguments_bind(jinja_render *r, const jinja_row *row, const jinja_
     if (given->count > count)
         jinja_fail(r, ERR_FORMAT, "%s() takes at most %zu arguments, not %zu", row->name, count,
                    given->count);
-    for (size_t i = 0; i < count; i++)
-        slots[i] = i < given->count ? given->positional[i] : (jinja_value){JINJA_ABSENT, {0}};
+    for (size_t i = 0; i < count; i++) slots[i] = i < given->count ? given->positional[i] : jinja_absent;
     for (size_t i = 0; i < given->named_count; i++) {
         size_t at = parameter_find(row->parameters, given->names[i]);
         if (at == SIZE_MAX || slots[at].type != JINJA_ABSENT)

@@ -236,7 +236,7 @@ static void run_macro(jinja_render *r, const jinja_node *node)
 static jinja_value macro_argument(jinja_render *r, const jinja_node *parameter, const jinja_arguments *given,
                                   size_t i, size_t *named_used)
 {
-    jinja_value v = i < given->count ? given->positional[i] : (jinja_value){JINJA_ABSENT, {0}};
+    jinja_value v = i < given->count ? given->positional[i] : jinja_absent;
     for (size_t n = 0; n < given->named_count; n++) {
         if (!bytes_view_equal(given->names[n], parameter->name)) continue;
         if (v.type != JINJA_ABSENT)

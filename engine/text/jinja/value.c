@@ -7,7 +7,7 @@
 
 enum { DICT_INDEXED_FROM = 9 }; /* below, looking at each key is quicker */
 
-const jinja_value jinja_none = {JINJA_NONE, {0}};
+const jinja_value jinja_none = {JINJA_NONE, {0}}, jinja_absent = {JINJA_ABSENT, {0}};
 
 jinja_value jinja_bool(bool truth) { return (jinja_value){JINJA_BOOL, {.truth = truth}}; }
 jinja_value jinja_int(int64_t integer) { return (jinja_value){JINJA_INT, {.integer = integer}}; }

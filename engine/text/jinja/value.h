@@ -161,7 +161,7 @@ struct jinja_macro {
     jinja_scope *scope;
 };
 
-extern const jinja_value jinja_none;
+extern const jinja_value jinja_none, jinja_absent;
 jinja_value jinja_bool(bool truth);
 jinja_value jinja_int(int64_t integer);
 jinja_value jinja_float(double number);
