@@ -59,9 +59,11 @@ static tensor *delta_of(const engine_decoder *d, tensor_scope *s, engine_linear 
 {
     engine_stack_item item = engine_stack_item_at(stack, i);
     const engine_adapter_part *part = engine_adapter_borrow_part(item.adapter, l.module);
-    tensor *inner = tensor_linear(s, x, part->a, NULL);
-    tensor *delta = tensor_linear(s, inner, outputs_of(s, l, part->b), outputs_of(s, l, part->b_bias));
-    delta = tensor_scale(s, delta, item.scale * part->scale);
+    double scale = item.scale * part->scale; /* put on the narrow side: the rank is small, the outputs are many */
+    tensor *inner = tensor_scale(s, tensor_linear(s, x, part->a, NULL), scale);
+    const tensor *b_bias = outputs_of(s, l, part->b_bias);
+    if (b_bias) b_bias = tensor_scale(s, b_bias, scale);
+    tensor *delta = tensor_linear(s, inner, outputs_of(s, l, part->b), b_bias);
     const tensor *gain = outputs_of(s, l, engine_stack_borrow_gain(stack, i, l.module));
     if (!gain) return delta;
     const tensor *bias = outputs_of(s, l, bias_of(d, l.module, stack));
