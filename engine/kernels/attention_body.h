@@ -3,7 +3,7 @@
  * The heads that share a kv head go together, so that keys and values are read once. Block by block with a
  * running maximum: no room for all scores is needed and blocks are read in order. */
 
-enum { HEADS_TOGETHER = 8 };
+enum { HEADS_TOGETHER = 8, CACHE_LINE = 64 };
 
 typedef struct head_group {
     size_t count;
@@ -39,15 +39,25 @@ LANES_FN float dot_key(const float *q, const void *keys, size_t at, size_t size,
     return lanes_sum(lanes_add(a, b));
 }
 
+/* Ask for a row of what is read next, when there is something: blocks lie apart, so the machine does not guess. */
+LANES_FN void ask_row(const void *ahead, size_t row, size_t row_bytes)
+{
+    if (!ahead) return;
+    const char *p = (const char *)ahead + row * row_bytes;
+    for (size_t i = 0; i < row_bytes; i += CACHE_LINE) __builtin_prefetch(p + i);
+}
+
 /* Scores of `count` keys, softcapped, as e^(score - maximum); what was summed before is brought to the new
  * maximum. */
 LANES_FN void group_score(head_group *g, const kernel_attention *job, size_t h, const void *keys, size_t token,
-                          size_t count, kernel_type type)
+                          size_t count, kernel_type type, const void *ahead)
 {
     float *scores = g->scores[h], maximum = g->maximum[h];
-    size_t padded = (count + LANES - 1) / LANES * LANES;
-    for (size_t t = 0; t < count; t++)
+    size_t padded = (count + LANES - 1) / LANES * LANES, row_bytes = job->head_size * element_bytes(type);
+    for (size_t t = 0; t < count; t++) {
+        ask_row(ahead, token + t, row_bytes);
         scores[t] = dot_key(g->q[h], keys, (token + t) * job->head_size, job->head_size, type);
+    }
     for (size_t t = count; t < padded; t++) scores[t] = 0;
     if (job->softcap > 0) {
         lanes cap = lanes_all(job->softcap);
@@ -70,7 +80,7 @@ LANES_FN void group_score(head_group *g, const kernel_attention *job, size_t h, 
 }
 
 LANES_FN void group_add_values(head_group *g, size_t h, const void *values, size_t token, size_t count,
-                               size_t size, kernel_type type)
+                               size_t size, kernel_type type, const void *ahead)
 {
     const float *p = g->scores[h];
     float *sum = g->sum[h];
@@ -80,6 +90,7 @@ LANES_FN void group_add_values(head_group *g, size_t h, const void *values, size
         lanes c = lanes_load(sum + i + 2 * LANES), d = lanes_load(sum + i + 3 * LANES);
         for (size_t t = 0; t < count; t++) {
             size_t at = (token + t) * size + i;
+            ask_row(i == 0 ? ahead : NULL, t, size * element_bytes(type));
             lanes weight = lanes_all(p[t]);
             a = lanes_fma(weight, any_load(values, at, type), a);
             b = lanes_fma(weight, any_load(values, at + LANES, type), b);
@@ -106,9 +117,12 @@ LANES_TARGET static void group_run(head_group *g, const kernel_attention *job, c
         size_t first = block * KERNEL_KEYS_BLOCK;
         size_t begin = MAX_OF(query->begin, first) - first;
         size_t end = MIN_OF(query->end - first, (size_t)KERNEL_KEYS_BLOCK);
+        bool last = first + KERNEL_KEYS_BLOCK >= query->end;
         for (size_t h = 0; h < g->count; h++) {
-            group_score(g, job, h, blocks[2 * block], begin, end - begin, type);
-            group_add_values(g, h, blocks[2 * block + 1], begin, end - begin, job->head_size, type);
+            const void *keys = blocks[2 * block], *values = blocks[2 * block + 1];
+            group_score(g, job, h, keys, begin, end - begin, type, h == 0 ? values : NULL);
+            group_add_values(g, h, values, begin, end - begin, job->head_size, type,
+                             h == 0 && !last ? blocks[2 * block + 2] : NULL);
         }
     }
 }
@@ -117,7 +131,7 @@ LANES_TARGET static void part_attention(const kernel_attention *job, const kerne
 {
     head_group g;
     size_t shared = job->head_count / job->kv_head_count, size = job->head_size;
-    size_t unit = job->type == KERNEL_F32 ? sizeof(float) : sizeof(uint16_t);
+    size_t unit = element_bytes(job->type);
     const void *const *blocks = query->blocks + kv_head * query->block_count * 2;
     for (size_t done = 0; done < shared; done += g.count) {
         g.count = MIN_OF(shared - done, (size_t)HEADS_TOGETHER);

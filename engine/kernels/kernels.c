@@ -98,7 +98,7 @@ const kernel_set *kernel_set_current(void)
 /* All rows of x side by side, as f32 or as bf16, zero up to `stride`. The caller's: free(). */
 static void *pack_rows(const kernel_linear *job, kernel_type type, size_t stride)
 {
-    size_t unit = type == KERNEL_F32 ? sizeof(float) : sizeof(uint16_t);
+    size_t unit = element_bytes(type);
     size_t bytes = job->row_count * stride * unit;
     char *packed = aligned_alloc(PACK_ALIGNMENT, (bytes + PACK_ALIGNMENT - 1) / PACK_ALIGNMENT * PACK_ALIGNMENT);
     if (!packed) memory_exhausted(bytes);

@@ -42,6 +42,8 @@ kernel_linear_part kernel_linear_avx512_bf16;
 
 const kernel_set *kernel_set_current(void);
 
+static inline size_t element_bytes(kernel_type type) { return type == KERNEL_F32 ? sizeof(float) : sizeof(uint16_t); }
+
 /* Sum of the products of one tile: values[row][output]. Writes them with the bias, rounded, to their places. */
 static inline void kernel_linear_store(const kernel_linear *job, size_t out, size_t out_count, size_t row,
                                        size_t row_count, float values[KERNEL_TILE][KERNEL_TILE])

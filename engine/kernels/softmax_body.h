@@ -19,7 +19,7 @@ LANES_FN float softmax_scores(const kernel_softmax *job, size_t at, size_t count
 
 LANES_TARGET static void part_softmax(const kernel_softmax *job, size_t row, float *scratch)
 {
-    size_t unit = job->type == KERNEL_F32 ? sizeof(float) : sizeof(uint16_t), token = row % job->token_count;
+    size_t unit = element_bytes(job->type), token = row % job->token_count;
     size_t begin = job->begin[token], count = job->end[token] - begin, at = row * job->key_count;
     char *x = (char *)job->x + at * unit;
     lanes maximum = lanes_all(softmax_scores(job, at + begin, count, scratch)), total = lanes_all(0);
