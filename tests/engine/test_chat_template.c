@@ -119,6 +119,15 @@ TEST(names_live_in_scopes)
           "{\"x\":1}", "[IN 1]bb");
 }
 
+TEST(macros_get_what_no_parameter_took)
+{
+    gives("{% macro f(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, 2, 3, b=4) }}", "{}",
+          "1(2, 3){'b': 4}");
+    fails("{% macro f(a) %}{% endmacro %}{{ f(1, 2) }}", ERR_FORMAT, "takes not more than 1 arguments");
+    fails("{% macro f(a) %}{% endmacro %}{{ f(b=2) }}", ERR_FORMAT, "macro 'f' has no parameter of a name");
+    fails("{% macro f(a) %}{% endmacro %}{{ f(1, a=2) }}", ERR_FORMAT, "two values for 'a'");
+}
+
 TEST(values_print_as_python_prints_them)
 {
     gives("{{ v }}", "{\"v\":[1,2.0,null,true,\"it's\",\"\\u0001\",1e22,123456789012345678901234567890]}",
@@ -622,12 +631,13 @@ TEST(the_rules_of_jinja_in_single_lines)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 TESTS(CASE(white_space_goes_where_blocks_and_signs_take_it), CASE(operators_bind_as_in_jinja),
-      CASE(loops_know_where_they_are), CASE(names_live_in_scopes), CASE(values_print_as_python_prints_them),
-      CASE(filters_tests_and_methods_do_their_work), CASE(the_clock_is_given),
-      CASE(errors_name_file_and_line), CASE(tags_that_are_left_out_are_refused_by_name),
-      CASE(every_limit_is_an_error), CASE(messages_must_be_objects_in_an_array),
-      CASE(data_is_followed_through_everything_that_makes_text), CASE(generation_blocks_are_told_apart),
-      CASE(appending_in_a_loop_is_not_quadratic), CASE(null_keys_go_and_reasoning_gets_its_names),
+      CASE(loops_know_where_they_are), CASE(names_live_in_scopes), CASE(macros_get_what_no_parameter_took),
+      CASE(values_print_as_python_prints_them), CASE(filters_tests_and_methods_do_their_work),
+      CASE(the_clock_is_given), CASE(errors_name_file_and_line),
+      CASE(tags_that_are_left_out_are_refused_by_name), CASE(every_limit_is_an_error),
+      CASE(messages_must_be_objects_in_an_array), CASE(data_is_followed_through_everything_that_makes_text),
+      CASE(generation_blocks_are_told_apart), CASE(appending_in_a_loop_is_not_quadratic),
+      CASE(null_keys_go_and_reasoning_gets_its_names),
       CASE(arguments_become_objects_or_stay_text_as_the_template_wants),
       CASE(text_parts_are_joined_for_templates_that_read_none), CASE(a_final_message_can_be_continued),
       CASE(abilities_are_seen_in_what_a_template_prints), CASE(the_template_of_a_folder_is_found),

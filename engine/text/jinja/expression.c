@@ -99,6 +99,8 @@ static jinja_node *name(jinja_parser *p)
         return node;
     }
     node->constant = string_constant(p, text);
+    if (bytes_view_is(text, "varargs")) p->takes |= JINJA_TAKES_VARARGS;
+    if (bytes_view_is(text, "kwargs")) p->takes |= JINJA_TAKES_KWARGS;
     return node;
 }
 

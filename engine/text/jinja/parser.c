@@ -173,10 +173,12 @@ static jinja_node *macro_tag(jinja_parser *p)
         *tail = parameter;
         tail = &parameter->next;
     }
-    unsigned loop_depth = p->loop_depth;
-    p->loop_depth = 0;
+    unsigned loop_depth = p->loop_depth, takes = p->takes;
+    p->loop_depth = p->takes = 0;
     node->body = body(p, ends);
+    node->takes = p->takes;
     p->loop_depth = loop_depth;
+    p->takes = takes;
     return node;
 }
 

@@ -12,6 +12,7 @@ typedef struct jinja_parser {
     arena *a;
     const char *file_name;
     unsigned depth, loop_depth;
+    unsigned takes; /* of the macro being read */
     jmp_buf failed;
     err failure;
 } jinja_parser;

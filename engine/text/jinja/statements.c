@@ -234,7 +234,7 @@ static void run_macro(jinja_render *r, const jinja_node *node)
 }
 
 static jinja_value macro_argument(jinja_render *r, const jinja_node *parameter, const jinja_arguments *given,
-                                  size_t i, size_t *named_used)
+                                  size_t i)
 {
     jinja_value v = i < given->count ? given->positional[i] : jinja_absent;
     for (size_t n = 0; n < given->named_count; n++) {
@@ -243,24 +243,44 @@ static jinja_value macro_argument(jinja_render *r, const jinja_node *parameter, 
             jinja_fail(r, ERR_FORMAT, "a macro got two values for '%.*s'",
                        (int)MIN_OF(parameter->name.size, (size_t)60), parameter->name.data);
         v = given->named[n];
-        ++*named_used;
     }
     if (v.type != JINJA_ABSENT) return v;
     return parameter->first ? jinja_eval(r, parameter->first) : jinja_undefined(r, NULL, parameter->name);
 }
 
+/* varargs and kwargs: what no parameter took, for macros that read them. */
+static void macro_rest(jinja_render *r, const jinja_node *node, const jinja_arguments *given, size_t count)
+{
+    jinja_list *positional = jinja_list_new(r);
+    jinja_dict *named = jinja_dict_new(r);
+    for (size_t i = count; i < given->count; i++) jinja_list_push(r, positional, given->positional[i]);
+    for (size_t i = 0; i < given->named_count; i++) {
+        const jinja_node *p = node->list;
+        while (p && !bytes_view_equal(p->name, given->names[i])) p = p->next;
+        if (!p) jinja_dict_set(r, named, jinja_text(r, given->names[i], 0), given->named[i]);
+    }
+    if (node->takes & JINJA_TAKES_VARARGS)
+        jinja_dict_set_text(r, &r->scope->variables, "varargs", jinja_tuple_value(positional));
+    else if (positional->count)
+        jinja_fail(r, ERR_FORMAT, "macro '%.*s' takes not more than %zu arguments",
+                   (int)MIN_OF(node->name.size, (size_t)60), node->name.data, count);
+    if (node->takes & JINJA_TAKES_KWARGS)
+        jinja_dict_set_text(r, &r->scope->variables, "kwargs", (jinja_value){JINJA_DICT, {.dict = named}});
+    else if (named->count)
+        jinja_fail(r, ERR_FORMAT, "macro '%.*s' has no parameter of a name that it was given",
+                   (int)MIN_OF(node->name.size, (size_t)60), node->name.data);
+}
+
 jinja_value jinja_call_macro(jinja_render *r, const jinja_macro *macro, const jinja_arguments *given)
 {
     jinja_scope *around = r->scope, *scope = jinja_scope_push(r, macro->scope);
-    size_t i = 0, named_used = 0;
+    size_t i = 0;
     r->scope = scope;
     for (const jinja_node *p = macro->node->list; p; p = p->next, i++) {
-        jinja_value v = macro_argument(r, p, given, i, &named_used);
+        jinja_value v = macro_argument(r, p, given, i);
         jinja_dict_set(r, &scope->variables, jinja_text(r, p->name, 0), v);
     }
-    if (given->count > i || named_used < given->named_count)
-        jinja_fail(r, ERR_FORMAT, "macro '%.*s' takes not more than %zu arguments, by their names",
-                   (int)MIN_OF(macro->node->name.size, (size_t)60), macro->node->name.data, i);
+    if (macro->node->takes || given->count > i || given->named_count) macro_rest(r, macro->node, given, i);
     r->scope = around;
     uint32_t block = r->block;
     r->block = 0; /* marked when its result is printed */

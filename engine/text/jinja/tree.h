@@ -15,7 +15,7 @@ typedef enum jinja_kind {
     JINJA_NODE_BRANCH,     /* first: condition, body */
     JINJA_NODE_SET,        /* first: target, second: value */
     JINJA_NODE_SET_BLOCK,  /* first: target, second: filters over HOLE or NULL, body */
-    JINJA_NODE_MACRO,      /* name, list of PARAMETER, body */
+    JINJA_NODE_MACRO,      /* name, list of PARAMETER, body, takes */
     JINJA_NODE_PARAMETER,  /* name, first: default or NULL */
     JINJA_NODE_FILTERED,   /* second: filters over HOLE, body */
     JINJA_NODE_GENERATION, /* body */
@@ -45,11 +45,14 @@ typedef enum jinja_kind {
     JINJA_NODE_CONDITION, /* first if second else third (or NULL) */
 } jinja_kind;
 
+enum { JINJA_TAKES_VARARGS = 1, JINJA_TAKES_KWARGS = 2 };
+
 struct jinja_node {
     jinja_kind kind;
     uint32_t line;
     jinja_operator op;
     bool flag;
+    unsigned takes; /* JINJA_TAKES_*: what a macro asks for besides its parameters */
     bytes_view name;
     jinja_value constant;
     const jinja_row *row;
