@@ -14,10 +14,10 @@
 #include "engine/decoder.h"
 #include "engine/weights.h"
 
-#define WEIGHTS_FILE "adapter_model.safetensors"
-#define CONFIG_FILE "adapter_config.json"
+#define WEIGHTS_FILE   "adapter_model.safetensors"
+#define CONFIG_FILE    "adapter_config.json"
 #define WEIGHTS_ENDING ".safetensors"
-#define CONFIG_ENDING ".config.json"
+#define CONFIG_ENDING  ".config.json"
 
 enum { NAME_BYTES_MAX = 512, UNMATCHED_NAMED = 3 };
 
@@ -115,7 +115,8 @@ static err sort_tensors(adapter_load *load)
             continue;
         }
         const engine_weight **place = &load->found[module][slot];
-        if (*place) return err_make(ERR_FORMAT, "%s and %s are the same tensor of the base", (*place)->name, w->name);
+        if (*place)
+            return err_make(ERR_FORMAT, "%s and %s are the same tensor of the base", (*place)->name, w->name);
         *place = w;
     }
     if (unmatched_count == 0) return ERR_OK;
@@ -131,8 +132,8 @@ static err check_shape(const engine_weight *w, unsigned rank, size_t rows, size_
 {
     if (!w) return ERR_OK;
     if (w->type != ENGINE_DTYPE_F32 && w->type != ENGINE_DTYPE_F16 && w->type != ENGINE_DTYPE_BF16)
-        return err_make(ERR_UNSUPPORTED, "%s is of type %s; an adapter's tensors are F32, F16 or BF16", w->name,
-                        engine_dtype_name(w->type));
+        return err_make(ERR_UNSUPPORTED, "%s is of type %s; an adapter's tensors are F32, F16 or BF16",
+                        w->name, engine_dtype_name(w->type));
     const int64_t wanted[] = {(int64_t)rows, (int64_t)columns};
     if (w->rank == rank && w->shape[0] == wanted[0] && (rank == 1 || w->shape[1] == wanted[1])) return ERR_OK;
     CLEANUP(bytes_free) bytes is = {0}, should = {0};
@@ -147,8 +148,8 @@ static err check_pair(const engine_weight *a, const engine_weight *b)
     return err_make(ERR_FORMAT, "%s has no %s beside it", a ? a->name : b->name, a ? "lora_B" : "lora_A");
 }
 
-static err check_low_rank(const adapter_load *load, const engine_weight *const *found, size_t module, size_t out,
-                          size_t in)
+static err check_low_rank(const adapter_load *load, const engine_weight *const *found, size_t module,
+                          size_t out, size_t in)
 {
     char name[ENGINE_MODULE_NAME_MAX];
     engine_module_name(load->spec, module, name, sizeof name);
@@ -213,27 +214,32 @@ static err check_all(const adapter_load *load)
     return ERR_OK;
 }
 
-/* -- making -------------------------------------------------------------------------------------------------- */
+/* -- making
+ * -------------------------------------------------------------------------------------------------- */
 
 /* One tensor of the adapter; NULL stays NULL. */
-static tensor *load_whole(const adapter_load *load, tensor_scope *s, const engine_weight *w, engine_adapter *a)
+static tensor *load_whole(const adapter_load *load, tensor_scope *s, const engine_weight *w,
+                          engine_adapter *a)
 {
     if (!w) return NULL;
     tensor_type type = engine_decoder_type(load->base);
     a->parameters += w->count;
     a->bytes += w->count * tensor_type_bytes(type);
-    return tensor_keep(s, engine_weights_load(load->weights, s, w->name, type, engine_decoder_device(load->base)));
+    return tensor_keep(
+        s, engine_weights_load(load->weights, s, w->name, type, engine_decoder_device(load->base)));
 }
 
-/* Low-rank parts are f32 whatever the file has: they are small, and it is how PEFT computes and trains them. They
- * are copied out of the mapped file, so that training may write to them. */
-static tensor *load_low_rank(const adapter_load *load, tensor_scope *s, const engine_weight *w, engine_adapter *a)
+/* Low-rank parts are f32 whatever the file has: they are small, and it is how PEFT computes and trains them.
+ * They are copied out of the mapped file, so that training may write to them. */
+static tensor *load_low_rank(const adapter_load *load, tensor_scope *s, const engine_weight *w,
+                             engine_adapter *a)
 {
     if (!w) return NULL;
     a->parameters += w->count;
     a->bytes += w->count * tensor_type_bytes(TENSOR_F32);
     tensor_device device = engine_decoder_device(load->base);
-    return tensor_keep(s, tensor_clone(s, engine_weights_load(load->weights, s, w->name, TENSOR_F32, device)));
+    return tensor_keep(s,
+                       tensor_clone(s, engine_weights_load(load->weights, s, w->name, TENSOR_F32, device)));
 }
 
 static void make_part(const adapter_load *load, tensor_scope *s, size_t module, engine_adapter *a)
@@ -298,9 +304,11 @@ static err read_config(engine_files *files, const char *weights_name, engine_ada
 
 static err open_weights(engine_files *files, const char *weights_name, engine_weights **out)
 {
-    if (!weights_name && !engine_files_has(files, WEIGHTS_FILE) && engine_files_has(files, "adapter_model.bin"))
-        return err_make(ERR_UNSUPPORTED, "adapter_model.bin is a pickle, which is never opened; save the adapter "
-                                         "as " WEIGHTS_FILE);
+    if (!weights_name && !engine_files_has(files, WEIGHTS_FILE) &&
+        engine_files_has(files, "adapter_model.bin"))
+        return err_make(ERR_UNSUPPORTED,
+                        "adapter_model.bin is a pickle, which is never opened; save the adapter "
+                        "as " WEIGHTS_FILE);
     return engine_weights_open_file(files, weights_name ? weights_name : WEIGHTS_FILE, out);
 }
 
@@ -354,7 +362,8 @@ err engine_adapter_open(const char *path, const engine_decoder *base, engine_ada
     return e;
 }
 
-/* -- sharing and looking ------------------------------------------------------------------------------------- */
+/* -- sharing and looking
+ * ------------------------------------------------------------------------------------- */
 
 engine_adapter *engine_adapter_share(engine_adapter *a)
 {

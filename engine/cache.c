@@ -31,8 +31,8 @@ struct engine_cache {
 err engine_cache_pool_new(const engine_cache_shape *shape, uint64_t bytes_max, engine_cache_pool **out)
 {
     if (!shape->layer_count || !shape->kv_head_count || !shape->head_size)
-        return err_make(ERR_USAGE, "a cache of %zu layers, %zu heads of size %zu holds nothing", shape->layer_count,
-                        shape->kv_head_count, shape->head_size);
+        return err_make(ERR_USAGE, "a cache of %zu layers, %zu heads of size %zu holds nothing",
+                        shape->layer_count, shape->kv_head_count, shape->head_size);
     engine_cache_pool *pool = memory_alloc(sizeof *pool);
     pool->shape = *shape;
     pool->bytes_max = bytes_max;
@@ -48,7 +48,10 @@ void engine_cache_pool_free(engine_cache_pool *pool)
     free(pool);
 }
 
-uint64_t engine_cache_pool_bytes(const engine_cache_pool *pool) { return pool->block_count * pool->block_bytes; }
+uint64_t engine_cache_pool_bytes(const engine_cache_pool *pool)
+{
+    return pool->block_count * pool->block_bytes;
+}
 uint64_t engine_cache_pool_bytes_max(const engine_cache_pool *pool) { return pool->bytes_max; }
 uint64_t engine_cache_pool_block_bytes(const engine_cache_pool *pool) { return pool->block_bytes; }
 
@@ -59,10 +62,11 @@ static err block_new(engine_cache_pool *pool, const cache_block *like, cache_blo
 {
     if (pool->bytes_max && (pool->block_count + 1) * pool->block_bytes > pool->bytes_max)
         return err_make(ERR_LIMIT, "the cache of keys and values is full: %llu of %llu bytes are in use",
-                        (unsigned long long)engine_cache_pool_bytes(pool), (unsigned long long)pool->bytes_max);
+                        (unsigned long long)engine_cache_pool_bytes(pool),
+                        (unsigned long long)pool->bytes_max);
     const engine_cache_shape *shape = &pool->shape;
-    const int64_t sizes[] = {(int64_t)shape->layer_count, 2, (int64_t)shape->kv_head_count, ENGINE_CACHE_BLOCK,
-                             (int64_t)shape->head_size};
+    const int64_t sizes[] = {(int64_t)shape->layer_count, 2, (int64_t)shape->kv_head_count,
+                             ENGINE_CACHE_BLOCK, (int64_t)shape->head_size};
     tensor_scope *s = tensor_scope_new(false);
     tensor *values = like ? tensor_clone(s, like->values)
                           : tensor_empty(s, shape->type, shape->device, sizes, COUNT_OF(sizes));
@@ -84,7 +88,10 @@ static void block_release(engine_cache_pool *pool, cache_block *block)
     pool->block_count--;
 }
 
-static size_t blocks_for(size_t token_count) { return (token_count + ENGINE_CACHE_BLOCK - 1) / ENGINE_CACHE_BLOCK; }
+static size_t blocks_for(size_t token_count)
+{
+    return (token_count + ENGINE_CACHE_BLOCK - 1) / ENGINE_CACHE_BLOCK;
+}
 
 static void blocks_drop(engine_cache *cache, size_t keep_count)
 {
@@ -130,7 +137,8 @@ err engine_cache_fork(const engine_cache *cache, size_t token_count, engine_cach
 err engine_cache_rewind(engine_cache *cache, size_t token_count)
 {
     if (token_count > cache->count)
-        return err_make(ERR_USAGE, "a rewind to token %zu of a cache that has %zu", token_count, cache->count);
+        return err_make(ERR_USAGE, "a rewind to token %zu of a cache that has %zu", token_count,
+                        cache->count);
     cache->count = token_count;
     cache->reserved = 0;
     blocks_drop(cache, blocks_for(token_count));
@@ -147,7 +155,10 @@ void engine_cache_free(engine_cache *cache)
 }
 
 size_t engine_cache_count(const engine_cache *cache) { return cache->count; }
-uint64_t engine_cache_bytes(const engine_cache *cache) { return cache->block_count * cache->pool->block_bytes; }
+uint64_t engine_cache_bytes(const engine_cache *cache)
+{
+    return cache->block_count * cache->pool->block_bytes;
+}
 const engine_cache_shape *engine_cache_borrow_shape(const engine_cache *cache) { return &cache->pool->shape; }
 
 /* -- writing -------------------------------------------------------------------------------------------- */
@@ -237,8 +248,8 @@ static bool write_tensor(engine_cache *cache, tensor_scope *s, size_t layer, int
     size_t end = cache->count + cache->reserved;
     for (size_t token = cache->count; token < end;) {
         block_run run = run_at(token, end);
-        tensor *target = tensor_narrow(s, view_of(cache->blocks[run.block], s, layer, which), 1, (int64_t)run.at,
-                                       (int64_t)run.count);
+        tensor *target = tensor_narrow(s, view_of(cache->blocks[run.block], s, layer, which), 1,
+                                       (int64_t)run.at, (int64_t)run.count);
         tensor *part = tensor_narrow(s, rows, 0, (int64_t)(token - cache->count), (int64_t)run.count);
         if (!tensor_copy_into(s, target, tensor_transpose(s, part, 0, 1))) return false;
         token += run.count;
@@ -250,22 +261,23 @@ bool engine_cache_write(engine_cache *cache, tensor_scope *s, size_t layer, cons
 {
     if (!k || !v || tensor_scope_failed(s)) return false;
     const char *k_rows = tensor_borrow_data(k), *v_rows = tensor_borrow_data(v);
-    if (!k_rows || !v_rows)
-        return write_tensor(cache, s, layer, 0, k) && write_tensor(cache, s, layer, 1, v);
-    assert(tensor_bytes(k) == cache->reserved * cache->pool->shape.kv_head_count * cache->pool->shape.head_size *
-                                  tensor_type_bytes(cache->pool->shape.type));
+    if (!k_rows || !v_rows) return write_tensor(cache, s, layer, 0, k) && write_tensor(cache, s, layer, 1, v);
+    assert(tensor_bytes(k) == cache->reserved * cache->pool->shape.kv_head_count *
+                                  cache->pool->shape.head_size * tensor_type_bytes(cache->pool->shape.type));
     write_rows(cache, layer, 0, k_rows);
     write_rows(cache, layer, 1, v_rows);
     return true;
 }
 
-/* -- reading ---------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------------------
+ */
 
 static tensor *gather_host(const engine_cache *cache, tensor_scope *s, size_t layer, int which, size_t begin,
                            size_t end)
 {
     const engine_cache_shape *shape = &cache->pool->shape;
-    const int64_t sizes[] = {(int64_t)shape->kv_head_count, (int64_t)(end - begin), (int64_t)shape->head_size};
+    const int64_t sizes[] = {(int64_t)shape->kv_head_count, (int64_t)(end - begin),
+                             (int64_t)shape->head_size};
     tensor *all = tensor_empty(s, shape->type, shape->device, sizes, COUNT_OF(sizes));
     char *target = tensor_borrow_data_mutable(all);
     if (!target) return NULL;
@@ -274,15 +286,16 @@ static tensor *gather_host(const engine_cache *cache, tensor_scope *s, size_t la
         block_run run = run_at(token, end);
         for (size_t h = 0; h < shape->kv_head_count; h++) {
             const char *source = engine_cache_borrow_block(cache, run.block, layer, which, h);
-            memcpy(target + (h * (end - begin) + token - begin) * bytes, source + run.at * bytes, run.count * bytes);
+            memcpy(target + (h * (end - begin) + token - begin) * bytes, source + run.at * bytes,
+                   run.count * bytes);
         }
         token += run.count;
     }
     return all;
 }
 
-static tensor *gather_device(const engine_cache *cache, tensor_scope *s, size_t layer, int which, size_t begin,
-                             size_t end)
+static tensor *gather_device(const engine_cache *cache, tensor_scope *s, size_t layer, int which,
+                             size_t begin, size_t end)
 {
     tensor **parts = memory_alloc((blocks_for(end) + 1) * sizeof(tensor *));
     size_t part_count = 0;

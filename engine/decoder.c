@@ -51,7 +51,8 @@ static err run_layers(const engine_decoder *d, tensor_scope *s, tensor **h, cons
     return ERR_OK;
 }
 
-static err run_step(engine_decoder *d, tensor_scope *s, const int32_t *ids, const engine_rows *rows, float *logits)
+static err run_step(engine_decoder *d, tensor_scope *s, const int32_t *ids, const engine_rows *rows,
+                    float *logits)
 {
     tensor *h = engine_decoder_embed(d, s, ids, rows);
     err e = run_layers(d, s, &h, rows);
@@ -60,7 +61,8 @@ static err run_step(engine_decoder *d, tensor_scope *s, const int32_t *ids, cons
     tensor *wanted = engine_head_run(d, s, h, rows);
     if (!h || (count && !wanted)) return ERR_OK; /* the scope says why */
     if (count) e = tensor_read_f32(wanted, logits, count);
-    if (!e.code && d->spec->final_softcap > 0) kernel_softcap_run(logits, count, (float)d->spec->final_softcap);
+    if (!e.code && d->spec->final_softcap > 0)
+        kernel_softcap_run(logits, count, (float)d->spec->final_softcap);
     return e;
 }
 
@@ -71,8 +73,8 @@ static void forget_rows(const engine_segment *segments, size_t segment_count)
         if (segments[i].cache) (void)engine_cache_rewind(segments[i].cache, segments[i].position);
 }
 
-err engine_decoder_step(engine_decoder *d, const int32_t *ids, const engine_segment *segments, size_t segment_count,
-                        float *logits)
+err engine_decoder_step(engine_decoder *d, const int32_t *ids, const engine_segment *segments,
+                        size_t segment_count, float *logits)
 {
     tensor_scope *s = tensor_scope_new(false);
     engine_rows *rows = NULL;

@@ -14,7 +14,8 @@ static tensor *rotate_torch(const engine_decoder *d, tensor_scope *s, tensor *x,
     int64_t size = (int64_t)d->spec->head_size, rotated = (int64_t)d->spec->ropes[which].size;
     const tensor *cos = rows->cos_tensor[which], *sin = rows->sin_tensor[which];
     tensor *heads = TENSOR_RESHAPE(s, x, -1, (int64_t)head_count, size);
-    tensor *a = tensor_narrow(s, heads, 2, 0, rotated / 2), *b = tensor_narrow(s, heads, 2, rotated / 2, rotated / 2);
+    tensor *a = tensor_narrow(s, heads, 2, 0, rotated / 2),
+           *b = tensor_narrow(s, heads, 2, rotated / 2, rotated / 2);
     tensor *parts[] = {
         tensor_cast(s, tensor_sub(s, tensor_mul(s, a, cos), tensor_mul(s, b, sin)), d->type),
         tensor_cast(s, tensor_add(s, tensor_mul(s, b, cos), tensor_mul(s, a, sin)), d->type),
@@ -45,10 +46,12 @@ tensor *engine_rotate(const engine_decoder *d, tensor_scope *s, size_t layer, te
     return x;
 }
 
-/* -- by our kernel ---------------------------------------------------------------------------------------- */
+/* -- by our kernel ----------------------------------------------------------------------------------------
+ */
 
 /* Where the keys and values of a segment lie: [kv head][block][2]. The caller's: free(). */
-static const void **block_pointers(const engine_segment *segment, size_t layer, size_t kv_heads, size_t blocks)
+static const void **block_pointers(const engine_segment *segment, size_t layer, size_t kv_heads,
+                                   size_t blocks)
 {
     const void **pointers = memory_alloc(kv_heads * blocks * 2 * sizeof *pointers);
     for (size_t h = 0; h < kv_heads; h++) {
@@ -111,7 +114,8 @@ static void attend_short(const engine_rows *rows, size_t layer, const void *q, v
     free(queries);
 }
 
-/* -- a layer's attention ------------------------------------------------------------------------------------ */
+/* -- a layer's attention ------------------------------------------------------------------------------------
+ */
 
 static bool write_caches(const engine_rows *rows, tensor_scope *s, size_t layer, tensor *k, tensor *v)
 {
@@ -128,8 +132,8 @@ static bool write_caches(const engine_rows *rows, tensor_scope *s, size_t layer,
     return true;
 }
 
-tensor *engine_attention_run(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *q, tensor *k, tensor *v,
-                             const engine_rows *rows)
+tensor *engine_attention_run(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *q, tensor *k,
+                             tensor *v, const engine_rows *rows)
 {
     if (!q || !k || !v || !write_caches(rows, s, layer, k, v)) return NULL;
     const engine_spec *spec = d->spec;

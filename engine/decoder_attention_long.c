@@ -2,7 +2,8 @@
  *
  * On the CPU without grad a few rows at a time against the keys they see: two products of libtorch with our
  * softmax between them. libtorch's fused attention takes several times as long there (bf16, 512 rows on 1024
- * keys: 94 ms against 15). Elsewhere that fused one, under a mask; with softcap, which it has not, in parts. */
+ * keys: 94 ms against 15). Elsewhere that fused one, under a mask; with softcap, which it has not, in parts.
+ */
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -28,8 +29,10 @@ static tensor *attend_softcapped(const engine_decoder *d, tensor_scope *s, tenso
                                  tensor *mask)
 {
     const engine_spec *spec = d->spec;
-    int64_t rows = q ? tensor_size(q, 1) : 0, keys = k ? tensor_size(k, 1) : 0, size = (int64_t)spec->head_size;
-    int64_t kv_heads = (int64_t)spec->kv_head_count, heads = (int64_t)spec->head_count, group = heads / kv_heads;
+    int64_t rows = q ? tensor_size(q, 1) : 0, keys = k ? tensor_size(k, 1) : 0,
+            size = (int64_t)spec->head_size;
+    int64_t kv_heads = (int64_t)spec->kv_head_count, heads = (int64_t)spec->head_count,
+            group = heads / kv_heads;
     tensor *grouped = TENSOR_RESHAPE(s, q, kv_heads, group * rows, size);
     tensor *scores = tensor_matmul(s, grouped, tensor_transpose(s, k, 1, 2));
     double cap = spec->attention_softcap;
@@ -47,10 +50,10 @@ static tensor *as_heads(tensor_scope *s, tensor *x, size_t begin, size_t count, 
     return tensor_transpose(s, TENSOR_RESHAPE(s, part, (int64_t)count, (int64_t)heads, (int64_t)size), 0, 1);
 }
 
-/* k and v, of the rows of a segment, become all keys and values from `first_key` to its end: [kv heads, keys, d].
- * False: failed, kept in the scope. */
-static bool keys_of(const engine_rows *rows, tensor_scope *s, size_t i, size_t layer, size_t first_key, tensor **k,
-                    tensor **v)
+/* k and v, of the rows of a segment, become all keys and values from `first_key` to its end: [kv heads, keys,
+ * d]. False: failed, kept in the scope. */
+static bool keys_of(const engine_rows *rows, tensor_scope *s, size_t i, size_t layer, size_t first_key,
+                    tensor **k, tensor **v)
 {
     const engine_spec *spec = rows->d->spec;
     const engine_segment *segment = &rows->segments[i];
@@ -65,8 +68,8 @@ static bool keys_of(const engine_rows *rows, tensor_scope *s, size_t i, size_t l
 
 /* -- by libtorch's fused attention ---------------------------------------------------------------------- */
 
-static tensor *attend_fused(const engine_rows *rows, tensor_scope *s, size_t i, size_t layer, tensor *q, tensor *k,
-                            tensor *v)
+static tensor *attend_fused(const engine_rows *rows, tensor_scope *s, size_t i, size_t layer, tensor *q,
+                            tensor *k, tensor *v)
 {
     const engine_spec *spec = rows->d->spec;
     const engine_mask *mask = mask_for(rows, i, layer);
@@ -77,15 +80,17 @@ static tensor *attend_fused(const engine_rows *rows, tensor_scope *s, size_t i, 
     if (spec->attention_softcap > 0) {
         y = attend_softcapped(rows->d, s, q, k, v, mask->additive);
     } else {
-        y = tensor_attention(s, tensor_unsqueeze(s, q, 0), tensor_unsqueeze(s, k, 0), tensor_unsqueeze(s, v, 0),
-                             mask->additive, !mask->additive, spec->attention_scale);
+        y = tensor_attention(s, tensor_unsqueeze(s, q, 0), tensor_unsqueeze(s, k, 0),
+                             tensor_unsqueeze(s, v, 0), mask->additive, !mask->additive,
+                             spec->attention_scale);
         y = tensor_squeeze(s, y, 0);
     }
     return TENSOR_RESHAPE(s, tensor_transpose(s, y, 0, 1), (int64_t)count,
                           (int64_t)(spec->head_count * spec->head_size));
 }
 
-/* -- in chunks of rows, on the CPU -------------------------------------------------------------------------- */
+/* -- in chunks of rows, on the CPU --------------------------------------------------------------------------
+ */
 
 /* Rows [row, row + count) of a segment. `first_key`: of k and v. */
 typedef struct row_chunk {
@@ -119,23 +124,25 @@ static bool weigh(const engine_decoder *d, const row_chunk *chunk, size_t begin_
 }
 
 /* q [heads, rows, d] of the chunk: what they attend to, [rows, heads, d]. */
-static tensor *attend_chunk(const engine_decoder *d, tensor_scope *s, const row_chunk *chunk, tensor *q, tensor *k,
-                            tensor *v)
+static tensor *attend_chunk(const engine_decoder *d, tensor_scope *s, const row_chunk *chunk, tensor *q,
+                            tensor *k, tensor *v)
 {
     int64_t heads = (int64_t)d->spec->head_count, kv_heads = (int64_t)d->spec->kv_head_count;
-    int64_t size = (int64_t)d->spec->head_size, rows = (int64_t)chunk->count, grouped = heads / kv_heads * rows;
+    int64_t size = (int64_t)d->spec->head_size, rows = (int64_t)chunk->count,
+            grouped = heads / kv_heads * rows;
     size_t begin = first_key_of(chunk->segment, chunk->row, chunk->window);
     int64_t skip = (int64_t)(begin - chunk->first_key);
     int64_t keys = (int64_t)(chunk->segment->position + chunk->row + chunk->count - begin);
     tensor *k_seen = tensor_narrow(s, k, 1, skip, keys), *v_seen = tensor_narrow(s, v, 1, skip, keys);
-    tensor *scores = tensor_matmul(s, TENSOR_RESHAPE(s, q, kv_heads, grouped, size), tensor_transpose(s, k_seen, 1, 2));
+    tensor *scores =
+        tensor_matmul(s, TENSOR_RESHAPE(s, q, kv_heads, grouped, size), tensor_transpose(s, k_seen, 1, 2));
     if (!weigh(d, chunk, begin, scores)) return NULL;
     tensor *y = tensor_matmul(s, scores, v_seen);
     return tensor_transpose(s, TENSOR_RESHAPE(s, y, heads, rows, size), 0, 1);
 }
 
-static tensor *attend_chunks(const engine_rows *rows, tensor_scope *s, size_t i, size_t layer, tensor *q, tensor *k,
-                             tensor *v)
+static tensor *attend_chunks(const engine_rows *rows, tensor_scope *s, size_t i, size_t layer, tensor *q,
+                             tensor *k, tensor *v)
 {
     const engine_spec *spec = rows->d->spec;
     const engine_segment *segment = &rows->segments[i];
@@ -143,7 +150,8 @@ static tensor *attend_chunks(const engine_rows *rows, tensor_scope *s, size_t i,
     chunk.first_key = first_key_of(segment, 0, chunk.window);
     if (!keys_of(rows, s, i, layer, chunk.first_key, &k, &v)) return NULL;
     k = tensor_contiguous(s, k), v = tensor_contiguous(s, v);
-    const int64_t shape[] = {(int64_t)segment->row_count, (int64_t)spec->head_count, (int64_t)spec->head_size};
+    const int64_t shape[] = {(int64_t)segment->row_count, (int64_t)spec->head_count,
+                             (int64_t)spec->head_size};
     tensor *out = tensor_empty(s, rows->d->type, rows->d->device, shape, COUNT_OF(shape));
     size_t scores_each = spec->head_count * (segment->position + segment->row_count - chunk.first_key);
     size_t chunk_rows = MAX_OF(MIN_OF(CHUNK_SCORES_MAX / scores_each, (size_t)CHUNK_ROWS), (size_t)1);

@@ -1,7 +1,7 @@
 /* engine/decoder_internal.h: what the files of the decoder share.
  *
- * Two ways through each part of a layer. `kernels`: on the CPU without grad, by engine/kernels, with results that
- * do not depend on a row's company. Else by libtorch's ops, on any device, under grad or not. */
+ * Two ways through each part of a layer. `kernels`: on the CPU without grad, by engine/kernels, with results
+ * that do not depend on a row's company. Else by libtorch's ops, on any device, under grad or not. */
 #ifndef ENGINE_DECODER_INTERNAL_H
 #define ENGINE_DECODER_INTERNAL_H
 
@@ -51,7 +51,10 @@ struct engine_rows {
     engine_mask *masks; /* [segment_count][window_count]; not for the kernels */
 };
 
-static inline kernel_type kernel_type_of(tensor_type type) { return type == TENSOR_F32 ? KERNEL_F32 : KERNEL_BF16; }
+static inline kernel_type kernel_type_of(tensor_type type)
+{
+    return type == TENSOR_F32 ? KERNEL_F32 : KERNEL_BF16;
+}
 
 /* Attends row by row over the blocks of its cache, not by libtorch. */
 static inline bool segment_is_short(const engine_rows *rows, const engine_segment *segment)
@@ -67,8 +70,8 @@ static inline size_t first_key_of(const engine_segment *segment, size_t row, siz
     return window && end > window && end - window > first ? end - window : first;
 }
 
-/* Rows [begin, begin + count) of x as a tensor that begins where an allocation does: what libtorch's products give
- * depends on how their input is aligned, in its last bits. */
+/* Rows [begin, begin + count) of x as a tensor that begins where an allocation does: what libtorch's products
+ * give depends on how their input is aligned, in its last bits. */
 tensor *engine_rows_copy(tensor_scope *s, tensor *x, size_t begin, size_t count);
 
 /* Groups of ranges: the end of the run of ranges from i on for which same(range i, range j) holds. */
@@ -81,7 +84,8 @@ size_t engine_ranges_run_rows(const engine_ranges *ranges, size_t i, size_t end)
 /* x [rows, heads * size]: RMSNorm with a module's weight, over all of a row, or over each `size` of it. */
 tensor *engine_norm_run(const engine_decoder *d, tensor_scope *s, size_t module, tensor *x,
                         const engine_ranges *ranges);
-/* q [rows, heads * head_size], k and v [rows, kv heads * head_size], rotated: what the rows attend to, as q. */
+/* q [rows, heads * head_size], k and v [rows, kv heads * head_size], rotated: what the rows attend to, as q.
+ */
 tensor *engine_attention_run(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *q, tensor *k,
                              tensor *v, const engine_rows *rows);
 /* The same for the rows of one segment, many or without a cache: [rows, heads * head_size]. */

@@ -84,8 +84,8 @@ tensor *engine_norm_run(const engine_decoder *d, tensor_scope *s, size_t module,
     return y;
 }
 
-static tensor *layer_norm(const engine_decoder *d, tensor_scope *s, size_t layer, engine_module_kind kind, tensor *x,
-                          const engine_rows *rows)
+static tensor *layer_norm(const engine_decoder *d, tensor_scope *s, size_t layer, engine_module_kind kind,
+                          tensor *x, const engine_rows *rows)
 {
     return engine_norm_run(d, s, engine_module_of(d->spec, layer, kind), x, &rows->all);
 }
@@ -110,13 +110,15 @@ static tensor *embed_range(const engine_decoder *d, tensor_scope *s, const engin
     return h;
 }
 
-tensor *engine_decoder_embed(const engine_decoder *d, tensor_scope *s, const int32_t *ids, const engine_rows *rows)
+tensor *engine_decoder_embed(const engine_decoder *d, tensor_scope *s, const int32_t *ids,
+                             const engine_rows *rows)
 {
     size_t count = rows->all.count;
     for (size_t i = 0; i < rows->all.row_count; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= d->spec->vocab_count)
-            return tensor_fail(s, err_make(ERR_USAGE, "token %zu of the step has id %d; the vocabulary has %zu", i,
-                                           (int)ids[i], d->spec->vocab_count));
+            return tensor_fail(s,
+                               err_make(ERR_USAGE, "token %zu of the step has id %d; the vocabulary has %zu",
+                                        i, (int)ids[i], d->spec->vocab_count));
     tensor *all_ids = tensor_from_i32(s, d->device, ids, rows->all.row_count);
     tensor **parts = memory_alloc(count * sizeof *parts);
     for (size_t i = 0; i < count; i++) parts[i] = embed_range(d, s, &rows->all.list[i], all_ids);
@@ -128,24 +130,29 @@ tensor *engine_decoder_embed(const engine_decoder *d, tensor_scope *s, const int
     return tensor_scale(s, h, factor);
 }
 
-/* -- attention ----------------------------------------------------------------------------------------------- */
+/* -- attention
+ * ----------------------------------------------------------------------------------------------- */
 
 /* `out` outputs of a module of its own, or of the fused one from `begin` on. */
-static tensor *project(const engine_decoder *d, tensor_scope *s, size_t layer, bool fused, engine_module_kind kind,
-                       engine_module_kind fused_kind, size_t begin, size_t out, tensor *x, const engine_rows *rows)
+static tensor *project(const engine_decoder *d, tensor_scope *s, size_t layer, bool fused,
+                       engine_module_kind kind, engine_module_kind fused_kind, size_t begin, size_t out,
+                       tensor *x, const engine_rows *rows)
 {
-    engine_linear linear = {engine_module_of(d->spec, layer, fused ? fused_kind : kind), fused ? begin : 0, out};
+    engine_linear linear = {engine_module_of(d->spec, layer, fused ? fused_kind : kind), fused ? begin : 0,
+                            out};
     return engine_linear_run(d, s, linear, x, &rows->all);
 }
 
-static tensor *attention(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *x, const engine_rows *rows)
+static tensor *attention(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *x,
+                         const engine_rows *rows)
 {
     const engine_spec *spec = d->spec;
     size_t q_size = spec->head_count * spec->head_size, kv_size = spec->kv_head_count * spec->head_size;
     bool fused = spec->fused_qkv;
     tensor *q = project(d, s, layer, fused, ENGINE_MODULE_Q, ENGINE_MODULE_QKV, 0, q_size, x, rows);
     tensor *k = project(d, s, layer, fused, ENGINE_MODULE_K, ENGINE_MODULE_QKV, q_size, kv_size, x, rows);
-    tensor *v = project(d, s, layer, fused, ENGINE_MODULE_V, ENGINE_MODULE_QKV, q_size + kv_size, kv_size, x, rows);
+    tensor *v =
+        project(d, s, layer, fused, ENGINE_MODULE_V, ENGINE_MODULE_QKV, q_size + kv_size, kv_size, x, rows);
     if (spec->qk_norm != ENGINE_QK_NORM_NONE) {
         q = layer_norm(d, s, layer, ENGINE_MODULE_Q_NORM, q, rows);
         k = layer_norm(d, s, layer, ENGINE_MODULE_K_NORM, k, rows);
@@ -156,7 +163,8 @@ static tensor *attention(const engine_decoder *d, tensor_scope *s, size_t layer,
     return project(d, s, layer, false, ENGINE_MODULE_O, ENGINE_MODULE_O, 0, spec->hidden, y, rows);
 }
 
-/* -- MLP ----------------------------------------------------------------------------------------------------- */
+/* -- MLP
+ * ----------------------------------------------------------------------------------------------------- */
 
 static tensor *activate_torch(tensor_scope *s, engine_activation activation, tensor *x)
 {
@@ -177,7 +185,8 @@ static const kernel_activation activations[] = {
 };
 
 /* act(gate) * up. Overwrites gate where the kernels do it. */
-static tensor *gated(const engine_decoder *d, tensor_scope *s, tensor *gate, tensor *up, const engine_rows *rows)
+static tensor *gated(const engine_decoder *d, tensor_scope *s, tensor *gate, tensor *up,
+                     const engine_rows *rows)
 {
     if (!gate || !up) return NULL;
     if (!rows->all.kernels) return tensor_mul(s, activate_torch(s, d->spec->activation, gate), up);
@@ -206,7 +215,8 @@ static tensor *mlp(const engine_decoder *d, tensor_scope *s, size_t layer, tenso
     return project(d, s, layer, false, ENGINE_MODULE_DOWN, ENGINE_MODULE_DOWN, 0, d->spec->hidden, y, rows);
 }
 
-/* -- a layer, the head --------------------------------------------------------------------------------------- */
+/* -- a layer, the head
+ * --------------------------------------------------------------------------------------- */
 
 tensor *engine_decoder_layer(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *h,
                              const engine_rows *rows)

@@ -47,7 +47,8 @@ static const char *name_in_files(want_list *list, const engine_spec *spec, const
     return arena_printf(&list->memory, "%s%s%s", list->prefix, name + strlen("model."), ending);
 }
 
-static void want(want_list *list, const char *name, size_t module, bool bias, unsigned rank, const int64_t *shape)
+static void want(want_list *list, const char *name, size_t module, bool bias, unsigned rank,
+                 const int64_t *shape)
 {
     engine_weight_want *w = &list->wants[list->count];
     *w = (engine_weight_want){.name = name, .rank = rank};
@@ -56,7 +57,8 @@ static void want(want_list *list, const char *name, size_t module, bool bias, un
     list->is_bias[list->count++] = bias;
 }
 
-static void want_module(want_list *list, const engine_spec *spec, const engine_weights *weights, size_t module)
+static void want_module(want_list *list, const engine_spec *spec, const engine_weights *weights,
+                        size_t module)
 {
     int64_t shape[2];
     unsigned rank = 0;
@@ -79,7 +81,8 @@ static void want_all(want_list *list, const engine_spec *spec, const engine_weig
     for (size_t module = 0; module < count; module++) want_module(list, spec, weights, module);
 }
 
-/* -- tensors that nobody asked for ------------------------------------------------------------------------ */
+/* -- tensors that nobody asked for ------------------------------------------------------------------------
+ */
 
 /* A tensor that no want asks for, and of a layer: without it the result would be wrong in silence. */
 static bool is_unexpected(const want_list *list, const engine_spec *spec, const char *name)
@@ -113,7 +116,8 @@ static err check_unexpected(want_list *list, const engine_spec *spec, const engi
     }
     if (count == 0) return ERR_OK;
     return err_make(ERR_FORMAT, "%zu tensor%s in the weights that config.json does not speak of: %s%s", count,
-                    count == 1 ? " is" : "s are", bytes_text(&named), count > UNEXPECTED_NAMED ? ", ..." : "");
+                    count == 1 ? " is" : "s are", bytes_text(&named),
+                    count > UNEXPECTED_NAMED ? ", ..." : "");
 }
 
 static err check_all(want_list *list, const engine_spec *spec, const engine_weights *weights)
@@ -131,7 +135,8 @@ err engine_decoder_check(const engine_spec *spec, const engine_weights *weights)
     return e;
 }
 
-/* -- loading -------------------------------------------------------------------------------------------------- */
+/* -- loading
+ * -------------------------------------------------------------------------------------------------- */
 
 static bool tell(const engine_decoder_options *options, uint64_t done, uint64_t total)
 {
@@ -142,7 +147,8 @@ static err load_all(engine_decoder *d, const engine_weights *weights, const want
                     const engine_decoder_options *options)
 {
     uint64_t total = 0, done = 0;
-    for (size_t i = 0; i < list->count; i++) total += engine_weights_find(weights, list->wants[i].name)->data.size;
+    for (size_t i = 0; i < list->count; i++)
+        total += engine_weights_find(weights, list->wants[i].name)->data.size;
     for (size_t i = 0; i < list->count; i++) {
         if (!tell(options, done, total)) return err_make(ERR_CANCELLED, "loading was cancelled");
         const char *name = list->wants[i].name;
@@ -179,15 +185,16 @@ static void find_windows(engine_decoder *d)
 static err check_options(const engine_spec *spec, const engine_decoder_options *options)
 {
     if (options->type != TENSOR_F32 && options->type != TENSOR_BF16)
-        return err_make(ERR_UNSUPPORTED, "a model computes in f32 or bf16, not in %s", tensor_type_name(options->type));
+        return err_make(ERR_UNSUPPORTED, "a model computes in f32 or bf16, not in %s",
+                        tensor_type_name(options->type));
     if (spec->head_count % spec->kv_head_count != 0)
-        return err_make(ERR_FORMAT, "%zu heads do not divide evenly over %zu key/value heads", spec->head_count,
-                        spec->kv_head_count);
+        return err_make(ERR_FORMAT, "%zu heads do not divide evenly over %zu key/value heads",
+                        spec->head_count, spec->kv_head_count);
     return tensor_door_open();
 }
 
-err engine_decoder_new(const engine_spec *spec, const engine_weights *weights, const engine_decoder_options *options,
-                       engine_decoder **out)
+err engine_decoder_new(const engine_spec *spec, const engine_weights *weights,
+                       const engine_decoder_options *options, engine_decoder **out)
 {
     err e = check_options(spec, options);
     if (e.code) return e;

@@ -32,7 +32,9 @@ tensor *engine_rows_copy(tensor_scope *s, tensor *x, size_t begin, size_t count)
 
 static size_t rows_wanted(const engine_segment *segment)
 {
-    return segment->want == ENGINE_LOGITS_ALL ? segment->row_count : segment->want == ENGINE_LOGITS_LAST ? 1 : 0;
+    return segment->want == ENGINE_LOGITS_ALL    ? segment->row_count
+           : segment->want == ENGINE_LOGITS_LAST ? 1
+                                                 : 0;
 }
 
 size_t engine_segments_wanted(const engine_segment *segments, size_t segment_count)
@@ -49,7 +51,8 @@ static void fill_ranges(engine_rows *rows)
         const engine_segment *segment = &rows->segments[i];
         size_t end = begin + segment->row_count, count = rows_wanted(segment);
         rows->list[rows->all.count++] = (engine_row_range){begin, segment->row_count, segment->stack};
-        if (count) rows->wanted_list[rows->wanted.count++] = (engine_row_range){wanted, count, segment->stack};
+        if (count)
+            rows->wanted_list[rows->wanted.count++] = (engine_row_range){wanted, count, segment->stack};
         for (size_t r = end - count; r < end; r++) rows->wanted_rows[wanted++] = (int32_t)r;
         begin = end;
     }
@@ -61,8 +64,8 @@ static err check_segment(const engine_decoder *d, const engine_segment *segment,
 {
     if (segment->row_count == 0) return err_make(ERR_USAGE, "segment %zu has no rows", i);
     if (segment->cache && engine_cache_count(segment->cache) != segment->position)
-        return err_make(ERR_USAGE, "segment %zu begins at token %zu, but its cache holds %zu", i, segment->position,
-                        engine_cache_count(segment->cache));
+        return err_make(ERR_USAGE, "segment %zu begins at token %zu, but its cache holds %zu", i,
+                        segment->position, engine_cache_count(segment->cache));
     size_t context = d->spec->context_max;
     if (segment->row_count > context || segment->position > context - segment->row_count)
         return err_make(ERR_LIMIT, "%zu tokens after %zu are more than the model's context of %zu",
@@ -126,7 +129,8 @@ static tensor *table_tensor(const engine_rows *rows, tensor_scope *s, size_t whi
     return TENSOR_RESHAPE(s, t, (int64_t)rows->all.row_count, 1, (int64_t)half);
 }
 
-/* -- masks ------------------------------------------------------------------------------------------------ */
+/* -- masks ------------------------------------------------------------------------------------------------
+ */
 
 /* Rows position..end-1 against keys first_key..end-1; window 0: none. */
 static tensor *mask_tensor(const engine_decoder *d, tensor_scope *s, const engine_segment *segment,
@@ -144,7 +148,8 @@ static tensor *mask_tensor(const engine_decoder *d, tensor_scope *s, const engin
     return tensor_to(s, mask, d->type, d->device);
 }
 
-static engine_mask mask_of(const engine_rows *rows, tensor_scope *s, const engine_segment *segment, size_t window)
+static engine_mask mask_of(const engine_rows *rows, tensor_scope *s, const engine_segment *segment,
+                           size_t window)
 {
     engine_mask mask = {.first_key = first_key_of(segment, 0, window)};
     bool causal = mask.first_key == segment->position && (!window || segment->row_count <= window);
@@ -162,7 +167,8 @@ static void fill_masks(engine_rows *rows, tensor_scope *s)
     }
 }
 
-/* -- a step's rows ------------------------------------------------------------------------------------------ */
+/* -- a step's rows ------------------------------------------------------------------------------------------
+ */
 
 static err reserve_caches(const engine_segment *segments, size_t segment_count)
 {
@@ -177,8 +183,8 @@ static err reserve_caches(const engine_segment *segments, size_t segment_count)
     return ERR_OK;
 }
 
-err engine_rows_new(const engine_decoder *d, tensor_scope *s, const engine_segment *segments, size_t segment_count,
-                    engine_rows **out)
+err engine_rows_new(const engine_decoder *d, tensor_scope *s, const engine_segment *segments,
+                    size_t segment_count, engine_rows **out)
 {
     err e = check_segments(d, segments, segment_count);
     if (!e.code) e = reserve_caches(segments, segment_count);
@@ -225,5 +231,6 @@ void engine_rows_free(engine_rows *rows)
 void engine_rows_commit(const engine_rows *rows)
 {
     for (size_t i = 0; i < rows->segment_count; i++)
-        if (rows->segments[i].cache) engine_cache_commit(rows->segments[i].cache, rows->segments[i].row_count);
+        if (rows->segments[i].cache)
+            engine_cache_commit(rows->segments[i].cache, rows->segments[i].row_count);
 }

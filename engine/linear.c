@@ -26,7 +26,8 @@ static const tensor *bias_of(const engine_decoder *d, size_t module, const engin
     return saved ? saved : engine_decoder_borrow_bias(d, module);
 }
 
-static bool same_base(const engine_decoder *d, size_t module, const engine_row_range *a, const engine_row_range *b)
+static bool same_base(const engine_decoder *d, size_t module, const engine_row_range *a,
+                      const engine_row_range *b)
 {
     return weight_of(d, module, a->stack) == weight_of(d, module, b->stack) &&
            bias_of(d, module, a->stack) == bias_of(d, module, b->stack);
@@ -59,7 +60,8 @@ static tensor *delta_of(const engine_decoder *d, tensor_scope *s, engine_linear 
 {
     engine_stack_item item = engine_stack_item_at(stack, i);
     const engine_adapter_part *part = engine_adapter_borrow_part(item.adapter, l.module);
-    double scale = item.scale * part->scale; /* put on the narrow side: the rank is small, the outputs are many */
+    double scale =
+        item.scale * part->scale; /* put on the narrow side: the rank is small, the outputs are many */
     tensor *inner = tensor_scale(s, tensor_linear(s, x, part->a, NULL), scale);
     const tensor *b_bias = outputs_of(s, l, part->b_bias);
     if (b_bias) b_bias = tensor_scale(s, b_bias, scale);
@@ -72,8 +74,8 @@ static tensor *delta_of(const engine_decoder *d, tensor_scope *s, engine_linear 
 }
 
 /* y with the deltas of its stack. */
-static tensor *add_deltas(const engine_decoder *d, tensor_scope *s, engine_linear l, const engine_stack *stack,
-                          const tensor *x, tensor *y)
+static tensor *add_deltas(const engine_decoder *d, tensor_scope *s, engine_linear l,
+                          const engine_stack *stack, const tensor *x, tensor *y)
 {
     tensor *total = NULL, *wide = tensor_cast(s, x, TENSOR_F32);
     for (size_t i = 0; i < engine_stack_count(stack); i++) {
@@ -85,8 +87,8 @@ static tensor *add_deltas(const engine_decoder *d, tensor_scope *s, engine_linea
     return total ? tensor_add(s, y, tensor_cast(s, total, d->type)) : y;
 }
 
-static tensor *base_product(const engine_decoder *d, tensor_scope *s, engine_linear l, const engine_stack *stack,
-                            const tensor *x)
+static tensor *base_product(const engine_decoder *d, tensor_scope *s, engine_linear l,
+                            const engine_stack *stack, const tensor *x)
 {
     return tensor_linear(s, x, outputs_of(s, l, weight_of(d, l.module, stack)),
                          outputs_of(s, l, bias_of(d, l.module, stack)));
@@ -113,9 +115,8 @@ static tensor *run_torch(const engine_decoder *d, tensor_scope *s, engine_linear
         size_t begin = list[i].begin, count = engine_ranges_run_rows(ranges, i, end);
         tensor *x_part = rows_of(s, x, begin, count);
         tensor *y = one_base ? rows_of(s, whole, begin, count) : base_product(d, s, l, list[i].stack, x_part);
-        parts[part_count++] = engine_stack_acts(list[i].stack, l.module)
-                                  ? add_deltas(d, s, l, list[i].stack, x_part, y)
-                                  : y;
+        parts[part_count++] =
+            engine_stack_acts(list[i].stack, l.module) ? add_deltas(d, s, l, list[i].stack, x_part, y) : y;
     }
     tensor *y = part_count == 1 ? parts[0] : tensor_cat(s, parts, part_count, 0);
     free(parts);
@@ -170,8 +171,8 @@ static void short_base(const engine_decoder *d, engine_linear l, const engine_st
 }
 
 /* total[row] += s * (B (A x) + its bias), with DoRA's gain g on it and (g - 1) * W x besides. */
-static void short_delta(const engine_decoder *d, engine_linear l, const engine_stack *stack, size_t i, size_t in,
-                        const row_list *rows, float *total)
+static void short_delta(const engine_decoder *d, engine_linear l, const engine_stack *stack, size_t i,
+                        size_t in, const row_list *rows, float *total)
 {
     engine_stack_item item = engine_stack_item_at(stack, i);
     const engine_adapter_part *part = engine_adapter_borrow_part(item.adapter, l.module);
@@ -179,12 +180,20 @@ static void short_delta(const engine_decoder *d, engine_linear l, const engine_s
     float *inner = memory_alloc(count * (rank + l.out) * sizeof *inner), *outer = inner + count * rank;
     void **pointers = memory_alloc(2 * count * sizeof *pointers), **outers = pointers + count;
     for (size_t r = 0; r < count; r++) pointers[r] = inner + r * rank, outers[r] = outer + r * l.out;
-    kernel_linear_run(&(kernel_linear){.weight = tensor_borrow_data(part->a), .x_type = kernel_type_of(d->type),
-                                       .in = in, .out = rank, .row_count = count, .x = rows->x, .y = pointers});
+    kernel_linear_run(&(kernel_linear){.weight = tensor_borrow_data(part->a),
+                                       .x_type = kernel_type_of(d->type),
+                                       .in = in,
+                                       .out = rank,
+                                       .row_count = count,
+                                       .x = rows->x,
+                                       .y = pointers});
     kernel_linear_run(&(kernel_linear){.weight = host_outputs(l, part->b, rank * sizeof(float)),
                                        .bias = host_outputs(l, part->b_bias, sizeof(float)),
-                                       .in = rank, .out = l.out, .row_count = count,
-                                       .x = (const void *const *)pointers, .y = outers});
+                                       .in = rank,
+                                       .out = l.out,
+                                       .row_count = count,
+                                       .x = (const void *const *)pointers,
+                                       .y = outers});
     float scale = (float)(item.scale * part->scale);
     const float *gain = host_outputs(l, engine_stack_borrow_gain(stack, i, l.module), sizeof(float));
     const tensor *bias_tensor = gain ? bias_of(d, l.module, stack) : NULL;
@@ -227,7 +236,8 @@ static void each_group(const engine_decoder *d, engine_linear l, const engine_ra
                      memory_alloc(ranges->row_count * sizeof(void *)), 0};
     for (size_t i = 0; i < ranges->count; i++) {
         const engine_row_range *first = &ranges->list[i];
-        if (done[i] || !is_short(first) || (only_acting && !engine_stack_acts(first->stack, l.module))) continue;
+        if (done[i] || !is_short(first) || (only_acting && !engine_stack_acts(first->stack, l.module)))
+            continue;
         rows.count = 0;
         for (size_t j = i; j < ranges->count; j++) {
             const engine_row_range *range = &ranges->list[j];
@@ -262,7 +272,8 @@ static tensor *run_kernels(const engine_decoder *d, tensor_scope *s, engine_line
     void *y_data = tensor_borrow_data_mutable(y);
     if (!y_data || !x_data) return NULL;
     each_group(d, l, ranges, x_data, in, y_data, same_base, false, short_base);
-    if (any_acts(ranges, l.module)) each_group(d, l, ranges, x_data, in, y_data, same_stack, true, short_deltas);
+    if (any_acts(ranges, l.module))
+        each_group(d, l, ranges, x_data, in, y_data, same_stack, true, short_deltas);
     for (size_t i = 0; i < ranges->count; i++) {
         const engine_row_range *range = &ranges->list[i];
         if (is_short(range)) continue;

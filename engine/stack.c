@@ -76,7 +76,8 @@ static err fill_saved(engine_stack *stack, const engine_decoder *base)
 static err check_items(const engine_decoder *base, const engine_stack_item *items, size_t item_count)
 {
     if (item_count > ENGINE_STACK_COUNT_MAX)
-        return err_make(ERR_LIMIT, "a stack of %zu adapters; %d are the most", item_count, ENGINE_STACK_COUNT_MAX);
+        return err_make(ERR_LIMIT, "a stack of %zu adapters; %d are the most", item_count,
+                        ENGINE_STACK_COUNT_MAX);
     for (size_t i = 0; i < item_count; i++) {
         const char *title = engine_adapter_borrow_title(items[i].adapter);
         if (!isfinite(items[i].scale))
@@ -128,7 +129,8 @@ void engine_stack_free(engine_stack *stack)
     free(stack);
 }
 
-/* -- looking ----------------------------------------------------------------------------------------------- */
+/* -- looking -----------------------------------------------------------------------------------------------
+ */
 
 size_t engine_stack_count(const engine_stack *stack) { return stack ? stack->item_count : 0; }
 
@@ -139,7 +141,8 @@ bool engine_stack_equal(const engine_stack *a, const engine_stack *b)
     if (a == b) return true;
     if (engine_stack_count(a) != engine_stack_count(b)) return false;
     for (size_t i = 0; i < engine_stack_count(a); i++)
-        if (a->items[i].adapter != b->items[i].adapter || a->items[i].scale != b->items[i].scale) return false;
+        if (a->items[i].adapter != b->items[i].adapter || a->items[i].scale != b->items[i].scale)
+            return false;
     return true;
 }
 

@@ -39,7 +39,8 @@ LANES_FN float dot_key(const float *q, const void *keys, size_t at, size_t size,
     return lanes_sum(lanes_add(a, b));
 }
 
-/* Ask for a row of what is read next, when there is something: blocks lie apart, so the machine does not guess. */
+/* Ask for a row of what is read next, when there is something: blocks lie apart, so the machine does not
+ * guess. */
 LANES_FN void ask_row(const void *ahead, size_t row, size_t row_bytes)
 {
     if (!ahead) return;
@@ -49,8 +50,8 @@ LANES_FN void ask_row(const void *ahead, size_t row, size_t row_bytes)
 
 /* Scores of `count` keys, softcapped, as e^(score - maximum); what was summed before is brought to the new
  * maximum. */
-LANES_FN void group_score(head_group *g, const kernel_attention *job, size_t h, const void *keys, size_t token,
-                          size_t count, kernel_type type, const void *ahead)
+LANES_FN void group_score(head_group *g, const kernel_attention *job, size_t h, const void *keys,
+                          size_t token, size_t count, kernel_type type, const void *ahead)
 {
     float *scores = g->scores[h], maximum = g->maximum[h];
     size_t padded = (count + LANES - 1) / LANES * LANES, row_bytes = job->head_size * element_bytes(type);
@@ -127,7 +128,8 @@ LANES_TARGET static void group_run(head_group *g, const kernel_attention *job, c
     }
 }
 
-LANES_TARGET static void part_attention(const kernel_attention *job, const kernel_query *query, size_t kv_head)
+LANES_TARGET static void part_attention(const kernel_attention *job, const kernel_query *query,
+                                        size_t kv_head)
 {
     head_group g;
     size_t shared = job->head_count / job->kv_head_count, size = job->head_size;

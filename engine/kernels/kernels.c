@@ -11,9 +11,9 @@
 #include "engine/tensor/tensor.h"
 
 enum {
-    LINEAR_PART_OUTPUTS = 32,      /* of one call of the set's function; a multiple of KERNEL_TILE */
-    LINEAR_WORK_MIN = 1 << 15,     /* products below which a second thread costs more than it brings */
-    ROWS_WORK_MIN = 1 << 15,       /* elements, likewise */
+    LINEAR_PART_OUTPUTS = 32,  /* of one call of the set's function; a multiple of KERNEL_TILE */
+    LINEAR_WORK_MIN = 1 << 15, /* products below which a second thread costs more than it brings */
+    ROWS_WORK_MIN = 1 << 15,   /* elements, likewise */
     SOFTCAP_PART = 1 << 13,
     SOFTMAX_PART_ROWS = 16,
     PACK_ALIGNMENT = 64,
@@ -100,7 +100,8 @@ static void *pack_rows(const kernel_linear *job, kernel_type type, size_t stride
 {
     size_t unit = element_bytes(type);
     size_t bytes = job->row_count * stride * unit;
-    char *packed = aligned_alloc(PACK_ALIGNMENT, (bytes + PACK_ALIGNMENT - 1) / PACK_ALIGNMENT * PACK_ALIGNMENT);
+    char *packed =
+        aligned_alloc(PACK_ALIGNMENT, (bytes + PACK_ALIGNMENT - 1) / PACK_ALIGNMENT * PACK_ALIGNMENT);
     if (!packed) memory_exhausted(bytes);
     for (size_t r = 0; r < job->row_count; r++) {
         char *row = packed + r * stride * unit;
@@ -137,7 +138,9 @@ void kernel_linear_run(const kernel_linear *job)
     void *x = pack_rows(job, pairs ? KERNEL_BF16 : KERNEL_F32, stride);
     linear_split split = {
         .packed = {job, x, stride},
-        .run = wide ? set->linear_f32 : pairs ? set->linear_bf16_pairs : set->linear_bf16,
+        .run = wide    ? set->linear_f32
+               : pairs ? set->linear_bf16_pairs
+                       : set->linear_bf16,
     };
     if (job->in * job->out * job->row_count < LINEAR_WORK_MIN)
         split.run(&split.packed, 0, job->out);
@@ -180,7 +183,8 @@ void kernel_softmax_run(const kernel_softmax *job)
 /* -- rows ------------------------------------------------------------------------------------------------ */
 
 /* All rows here, or split over threads when they are enough work. */
-static void run_rows(size_t row_count, size_t row_size, void (*part)(void *context, size_t row), void *context)
+static void run_rows(size_t row_count, size_t row_size, void (*part)(void *context, size_t row),
+                     void *context)
 {
     if (row_count * row_size >= ROWS_WORK_MIN)
         tensor_parallel_for(row_count, part, context);

@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 enum {
-    KERNEL_ROWS_MAX = 8,        /* segments of up to this many rows are computed here, longer ones by libtorch */
+    KERNEL_ROWS_MAX = 8, /* segments of up to this many rows are computed here, longer ones by libtorch */
     KERNEL_HEAD_SIZE_MAX = 1024,
-    KERNEL_KEYS_BLOCK = 64,     /* keys that lie together: a block of the cache */
+    KERNEL_KEYS_BLOCK = 64, /* keys that lie together: a block of the cache */
 };
 
 /* Elements of x, y, keys, ...: f32, or bf16 as uint16_t. */
@@ -26,7 +26,7 @@ typedef enum kernel_type { KERNEL_F32, KERNEL_BF16 } kernel_type;
 typedef struct kernel_linear {
     const void *weight; /* [out, in] of weight_type, aligned to an element */
     kernel_type weight_type, x_type, y_type;
-    const void *bias;   /* [out] of y_type, or NULL */
+    const void *bias; /* [out] of y_type, or NULL */
     size_t in, out, row_count;
     const void *const *x; /* row_count rows [in] */
     void *const *y;       /* row_count rows [out]; may not overlap x */
@@ -42,7 +42,7 @@ typedef struct kernel_query {
     const void *const *blocks; /* [kv_head_count][block_count][2]: keys, values of KERNEL_KEYS_BLOCK tokens,
                                 * [token, head_size]; block 0 holds token 0 */
     size_t block_count;
-    size_t begin, end;         /* tokens it attends to; end > begin */
+    size_t begin, end; /* tokens it attends to; end > begin */
 } kernel_query;
 
 typedef struct kernel_attention {
@@ -56,8 +56,9 @@ typedef struct kernel_attention {
 /* softmax(softcap(scale · q·kᵀ)) · v for each query and head, all in f32 with a running maximum. */
 void kernel_attention_run(const kernel_attention *job);
 
-/* In place, rows of scores become weights: softmax(softcap(scale · x)) over the keys that the row sees, 0 for the
- * others. Row r belongs to token r % token_count, which sees keys [begin[token], end[token]), not none. */
+/* In place, rows of scores become weights: softmax(softcap(scale · x)) over the keys that the row sees, 0 for
+ * the others. Row r belongs to token r % token_count, which sees keys [begin[token], end[token]), not none.
+ */
 typedef struct kernel_softmax {
     kernel_type type;
     void *x; /* [row_count, key_count] */
@@ -69,7 +70,11 @@ void kernel_softmax_run(const kernel_softmax *job);
 
 /* RMSNorm of row_count rows [size], x and y of one type, weight of the same: the three orders of rounding of
  * tensor_norm_kind. y may be x. */
-typedef enum kernel_norm_kind { KERNEL_NORM_LLAMA, KERNEL_NORM_F32_WEIGHT, KERNEL_NORM_GEMMA } kernel_norm_kind;
+typedef enum kernel_norm_kind {
+    KERNEL_NORM_LLAMA,
+    KERNEL_NORM_F32_WEIGHT,
+    KERNEL_NORM_GEMMA
+} kernel_norm_kind;
 typedef struct kernel_norm {
     kernel_type type;
     kernel_norm_kind kind;
@@ -91,9 +96,7 @@ typedef struct kernel_rope {
 void kernel_rope_run(const kernel_rope *job);
 
 /* y = round(act(gate)) * up, element by element. y may be gate. */
-typedef enum kernel_activation {
-    KERNEL_SILU, KERNEL_GELU, KERNEL_GELU_TANH, KERNEL_RELU
-} kernel_activation;
+typedef enum kernel_activation { KERNEL_SILU, KERNEL_GELU, KERNEL_GELU_TANH, KERNEL_RELU } kernel_activation;
 typedef struct kernel_gate {
     kernel_type type;
     kernel_activation activation;

@@ -2,7 +2,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define LANES 8
+#define LANES        8
 #define LANES_TARGET __attribute__((target("avx2,fma")))
 typedef __m256 lanes;
 
@@ -32,7 +32,8 @@ LANES_FN void lanes_store_bf16(uint16_t *p, lanes a)
 {
     __m256i bits = _mm256_castps_si256(a), high = _mm256_srli_epi32(bits, 16);
     __m256i odd = _mm256_and_si256(high, _mm256_set1_epi32(1));
-    __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF))), 16);
+    __m256i rounded =
+        _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF))), 16);
     __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
     rounded = _mm256_blendv_epi8(rounded, _mm256_or_si256(high, _mm256_set1_epi32(0x40)), nan);
     __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0x88);
@@ -45,7 +46,10 @@ LANES_FN lanes lanes_div(lanes a, lanes b) { return _mm256_div_ps(a, b); }
 LANES_FN lanes lanes_min(lanes a, lanes b) { return _mm256_min_ps(a, b); }
 LANES_FN lanes lanes_max(lanes a, lanes b) { return _mm256_max_ps(a, b); }
 LANES_FN lanes lanes_fma(lanes a, lanes b, lanes c) { return _mm256_fmadd_ps(a, b, c); }
-LANES_FN lanes lanes_round(lanes a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+LANES_FN lanes lanes_round(lanes a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 LANES_FN lanes lanes_scale2(lanes a, lanes n)
 {
     __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);

@@ -1,10 +1,10 @@
 /* engine/kernels/lanes_avx512.h: 16 floats at once (AVX-512 F and BW).
  *
- * What each of the three lanes_*.h gives: LANES, the type `lanes` and the functions below. A part is the first
- * `count` < LANES elements; a loaded part is zero behind them. */
+ * What each of the three lanes_*.h gives: LANES, the type `lanes` and the functions below. A part is the
+ * first `count` < LANES elements; a loaded part is zero behind them. */
 #include <immintrin.h>
 
-#define LANES 16
+#define LANES        16
 #define LANES_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx2,fma")))
 typedef __m512 lanes;
 
@@ -21,7 +21,10 @@ LANES_FN lanes lanes_widen(__m256i half)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
-LANES_FN lanes lanes_load_bf16(const uint16_t *p) { return lanes_widen(_mm256_loadu_si256((const __m256i *)p)); }
+LANES_FN lanes lanes_load_bf16(const uint16_t *p)
+{
+    return lanes_widen(_mm256_loadu_si256((const __m256i *)p));
+}
 LANES_FN lanes lanes_load_bf16_part(const uint16_t *p, size_t count)
 {
     return lanes_widen(_mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), p));
@@ -31,7 +34,8 @@ LANES_FN void lanes_store_bf16(uint16_t *p, lanes a)
 {
     __m512i bits = _mm512_castps_si512(a), high = _mm512_srli_epi32(bits, 16);
     __m512i odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
-    __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF))), 16);
+    __m512i rounded =
+        _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF))), 16);
     __mmask16 nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
     rounded = _mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40));
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(rounded));
@@ -43,7 +47,10 @@ LANES_FN lanes lanes_div(lanes a, lanes b) { return _mm512_div_ps(a, b); }
 LANES_FN lanes lanes_min(lanes a, lanes b) { return _mm512_min_ps(a, b); }
 LANES_FN lanes lanes_max(lanes a, lanes b) { return _mm512_max_ps(a, b); }
 LANES_FN lanes lanes_fma(lanes a, lanes b, lanes c) { return _mm512_fmadd_ps(a, b, c); } /* a * b + c */
-LANES_FN lanes lanes_round(lanes a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+LANES_FN lanes lanes_round(lanes a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 /* a * 2^n for a whole n in [-126, 127] */
 LANES_FN lanes lanes_scale2(lanes a, lanes n)
 {

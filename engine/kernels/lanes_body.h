@@ -1,4 +1,5 @@
-/* engine/kernels/lanes_body.h: what all bodies share, over any lanes: elements of either type, exp and tanh. */
+/* engine/kernels/lanes_body.h: what all bodies share, over any lanes: elements of either type, exp and tanh.
+ */
 
 LANES_FN lanes any_load(const void *p, size_t i, kernel_type type)
 {
@@ -42,8 +43,8 @@ LANES_FN lanes any_round(lanes a, kernel_type type)
     return lanes_load_bf16(part);
 }
 
-/* e^x to 2 units in the last place; below -87 about 1e-38, above 88 about 1e38. x = n·ln 2 + r, |r| <= ln 2 / 2,
- * e^r by its Taylor series to the 7th power. */
+/* e^x to 2 units in the last place; below -87 about 1e-38, above 88 about 1e38. x = n·ln 2 + r, |r| <= ln 2 /
+ * 2, e^r by its Taylor series to the 7th power. */
 LANES_FN lanes lanes_exp(lanes x)
 {
     static const float series[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};

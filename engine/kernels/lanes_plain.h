@@ -1,4 +1,5 @@
-/* engine/kernels/lanes_plain.h: 8 floats in an array, for any machine; see lanes_avx512.h for what is what. */
+/* engine/kernels/lanes_plain.h: 8 floats in an array, for any machine; see lanes_avx512.h for what is what.
+ */
 #include <math.h>
 #include <string.h>
 

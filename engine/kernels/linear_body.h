@@ -6,8 +6,8 @@
  *   LINEAR_VECTOR, LINEAR_STEP  what a load gives, of how many elements
  *   LINEAR_LOAD(p), LINEAR_LOAD_PART(p, n), LINEAR_LOAD_X(p)
  *   LINEAR_SUM, LINEAR_ZERO, LINEAR_MAC(sum, w, x), LINEAR_REDUCE(sum)
- * Each (output, row) has one chain of sums along `in`, the same in every tile: that is what makes a row's result
- * independent of its company. A tile asks for the next tile's weights while it works. */
+ * Each (output, row) has one chain of sums along `in`, the same in every tile: that is what makes a row's
+ * result independent of its company. A tile asks for the next tile's weights while it works. */
 
 #define LINEAR_ROW(r, x)                                                                                     \
     {                                                                                                        \
@@ -23,7 +23,8 @@
     values[r][0] = LINEAR_REDUCE(s##r##0), values[r][1] = LINEAR_REDUCE(s##r##1),                            \
     values[r][2] = LINEAR_REDUCE(s##r##2), values[r][3] = LINEAR_REDUCE(s##r##3)
 #define LINEAR_WEIGHTS(load)                                                                                 \
-    LINEAR_VECTOR w0 = load(w + i), w1 = load(w + in + i), w2 = load(w + 2 * in + i), w3 = load(w + 3 * in + i)
+    LINEAR_VECTOR w0 = load(w + i), w1 = load(w + in + i), w2 = load(w + 2 * in + i),                        \
+                  w3 = load(w + 3 * in + i)
 #define LINEAR_ASK()                                                                                         \
     __builtin_prefetch(w + 4 * in + i), __builtin_prefetch(w + 5 * in + i),                                  \
         __builtin_prefetch(w + 6 * in + i), __builtin_prefetch(w + 7 * in + i)
@@ -111,7 +112,8 @@ LINEAR_TARGET void LINEAR_NAME(const kernel_linear_packed *packed, size_t out_be
     }
     for (; out < out_end; out++) {
         for (size_t row = 0; row < rows; row++) {
-            values[0][0] = LINEAR_TILE(dot)((const LINEAR_WEIGHT *)job->weight + out * in, in, x + row * stride);
+            values[0][0] =
+                LINEAR_TILE(dot)((const LINEAR_WEIGHT *)job->weight + out * in, in, x + row * stride);
             kernel_linear_store(job, out, 1, row, 1, values);
         }
     }

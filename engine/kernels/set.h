@@ -27,7 +27,8 @@ struct kernel_set {
     kernel_linear_part *linear_bf16;       /* x packed as f32 */
     kernel_linear_part *linear_bf16_pairs; /* x packed as bf16; NULL: there is none */
     void (*attention)(const kernel_attention *job, const kernel_query *query, size_t kv_head);
-    void (*softmax)(const kernel_softmax *job, size_t row, float *scratch); /* scratch: key_count + KERNEL_PAD */
+    void (*softmax)(const kernel_softmax *job, size_t row,
+                    float *scratch); /* scratch: key_count + KERNEL_PAD */
     void (*norm)(const kernel_norm *job, size_t row);
     void (*rope)(const kernel_rope *job, size_t row);
     void (*gate)(const kernel_gate *job, size_t row);
@@ -42,9 +43,13 @@ kernel_linear_part kernel_linear_avx512_bf16;
 
 const kernel_set *kernel_set_current(void);
 
-static inline size_t element_bytes(kernel_type type) { return type == KERNEL_F32 ? sizeof(float) : sizeof(uint16_t); }
+static inline size_t element_bytes(kernel_type type)
+{
+    return type == KERNEL_F32 ? sizeof(float) : sizeof(uint16_t);
+}
 
-/* Sum of the products of one tile: values[row][output]. Writes them with the bias, rounded, to their places. */
+/* Sum of the products of one tile: values[row][output]. Writes them with the bias, rounded, to their places.
+ */
 static inline void kernel_linear_store(const kernel_linear *job, size_t out, size_t out_count, size_t row,
                                        size_t row_count, float values[KERNEL_TILE][KERNEL_TILE])
 {

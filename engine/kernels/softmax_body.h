@@ -13,7 +13,8 @@ LANES_FN float softmax_scores(const kernel_softmax *job, size_t at, size_t count
     float parts[LANES], maximum = -INFINITY;
     lanes_store(parts, most);
     for (size_t i = 0; i < LANES; i++) maximum = parts[i] > maximum ? parts[i] : maximum;
-    for (size_t i = count / LANES * LANES; i < count; i++) maximum = scratch[i] > maximum ? scratch[i] : maximum;
+    for (size_t i = count / LANES * LANES; i < count; i++)
+        maximum = scratch[i] > maximum ? scratch[i] : maximum;
     return maximum;
 }
 
@@ -32,6 +33,7 @@ LANES_TARGET static void part_softmax(const kernel_softmax *job, size_t row, flo
     lanes share = lanes_all(1.0f / lanes_sum(total));
     memset(x, 0, begin * unit);
     for (size_t i = 0; i < count; i += LANES)
-        any_store_part(job->x, at + begin + i, count - i, job->type, lanes_mul(lanes_load(scratch + i), share));
+        any_store_part(job->x, at + begin + i, count - i, job->type,
+                       lanes_mul(lanes_load(scratch + i), share));
     memset(x + (begin + count) * unit, 0, (job->key_count - begin - count) * unit);
 }

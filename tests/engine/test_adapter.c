@@ -9,8 +9,8 @@
 static const double tolerance = 1e-4;
 
 /* A stack of adapters that lie in `folder`. */
-static engine_stack *given_stack(const model *m, const char *folder, const char *const *names, const double *scales,
-                                 size_t count)
+static engine_stack *given_stack(const model *m, const char *folder, const char *const *names,
+                                 const double *scales, size_t count)
 {
     engine_stack_item items[ENGINE_STACK_COUNT_MAX] = {0};
     for (size_t i = 0; i < count; i++) {
@@ -48,7 +48,8 @@ static model own_model(const char *name, tensor_type type)
 
 TEST(small_adapters_give_their_reference_logits_each_way)
 {
-    static const char *const cases[][2] = {{"qwen3", "qwen3-lora"}, {"qwen3", "qwen3-dora"}, {"phi3", "phi3-fused"}};
+    static const char *const cases[][2] = {
+        {"qwen3", "qwen3-lora"}, {"qwen3", "qwen3-dora"}, {"phi3", "phi3-fused"}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         model m = own_model(cases[i][0], TENSOR_F32);
         engine_stack *stack = own_stack(&m, cases[i][1], 1);
@@ -56,7 +57,8 @@ TEST(small_adapters_give_their_reference_logits_each_way)
         snprintf(path, sizeof path, "tests/data/adapters/%s/golden.json", cases[i][1]);
         size_t positions = 0;
         double most = check_goldens(&m, path, stack, tolerance, &positions);
-        print_message("%-44s off by %.2g at most, best token equal at %zu positions\n", cases[i][1], most, positions);
+        print_message("%-44s off by %.2g at most, best token equal at %zu positions\n", cases[i][1], most,
+                      positions);
         engine_stack_free(stack);
         model_close(&m);
     }
@@ -74,7 +76,10 @@ TEST(peft_adapters_give_the_reference_logits)
         {"stories260K-rslora-patterns/golden.json", 1, {"stories260K-rslora-patterns"}, {1}},
         {"stories260K-dora-r2/golden.json", 1, {"stories260K-dora-r2"}, {1}},
         {"stories260K-lora-save-norm/golden.json", 1, {"stories260K-lora-save-norm"}, {1}},
-        {"stack-lora-r4_1.0-rslora_0.5.golden.json", 2, {"stories260K-lora-r4", "stories260K-rslora-patterns"}, {1, 0.5}},
+        {"stack-lora-r4_1.0-rslora_0.5.golden.json",
+         2,
+         {"stories260K-lora-r4", "stories260K-rslora-patterns"},
+         {1, 0.5}},
     };
     const char *data = check_shared_data();
     if (!data) skip();
@@ -93,7 +98,8 @@ TEST(peft_adapters_give_the_reference_logits)
     model_close(&m);
 }
 
-/* -- rows with stacks of their own ------------------------------------------------------------------------ */
+/* -- rows with stacks of their own ------------------------------------------------------------------------
+ */
 
 static const int32_t tokens[] = {9, 2, 2, 30, 14, 5, 11, 0, 21, 8, 33, 17};
 
@@ -143,7 +149,8 @@ TEST(packed_rows_under_grad_have_their_own_stacks_too)
     engine_rows *rows = NULL;
     check_ok(engine_rows_new(m.decoder, s, segments, 3, &rows));
     tensor *h = engine_decoder_embed(m.decoder, s, ids, rows);
-    for (size_t layer = 0; layer < m.spec->layer_count; layer++) h = engine_decoder_layer(m.decoder, s, layer, h, rows);
+    for (size_t layer = 0; layer < m.spec->layer_count; layer++)
+        h = engine_decoder_layer(m.decoder, s, layer, h, rows);
     float *got = memory_alloc(3 * count * vocab * sizeof *got);
     check_ok(tensor_read_f32(engine_decoder_head(m.decoder, s, h, rows), got, 3 * count * vocab));
     check_ok(tensor_scope_close(s));
@@ -180,7 +187,8 @@ TEST(gradients_of_an_adapter_are_those_of_small_changes)
     engine_rows *rows = NULL;
     check_ok(engine_rows_new(m.decoder, s, &segment, 1, &rows));
     tensor *h = engine_decoder_embed(m.decoder, s, tokens, rows);
-    for (size_t layer = 0; layer < m.spec->layer_count; layer++) h = engine_decoder_layer(m.decoder, s, layer, h, rows);
+    for (size_t layer = 0; layer < m.spec->layer_count; layer++)
+        h = engine_decoder_layer(m.decoder, s, layer, h, rows);
     tensor *y = engine_decoder_head(m.decoder, s, h, rows);
     tensor *flat = TENSOR_RESHAPE(s, tensor_mul(s, y, y), -1);
     check_true(tensor_backward(s, tensor_sum(s, flat, 0, false)));
@@ -206,7 +214,8 @@ TEST(gradients_of_an_adapter_are_those_of_small_changes)
     model_close(&m);
 }
 
-/* -- looking and refusing ------------------------------------------------------------------------------------ */
+/* -- looking and refusing
+ * ------------------------------------------------------------------------------------ */
 
 TEST(an_adapter_says_what_it_is)
 {
@@ -215,8 +224,7 @@ TEST(an_adapter_says_what_it_is)
     check_text(engine_adapter_borrow_title(a), "qwen3-lora");
     check_int(engine_adapter_rank(a), 3);
     check_int(engine_adapter_module_count(a), 5);
-    check_int(engine_adapter_parameters(a),
-              3 * (40 + 20) + 3 * (20 + 24) + 24 + 3 * (29 + 20) + 40 * 20 + 6);
+    check_int(engine_adapter_parameters(a), 3 * (40 + 20) + 3 * (20 + 24) + 24 + 3 * (29 + 20) + 40 * 20 + 6);
     check_int(engine_adapter_bytes(a), 4 * engine_adapter_parameters(a));
     check_true(!engine_adapter_is_dora(a) && engine_adapter_is_dora(dora));
     engine_adapter_free(a), engine_adapter_free(dora);
@@ -233,8 +241,10 @@ TEST(stacks_are_compared_by_adapters_and_scales)
     check_ok(engine_stack_new(m.decoder, (engine_stack_item[]){{a, 0.5}}, 1, &other));
     check_ok(engine_stack_new(m.decoder, (engine_stack_item[]){{a, 1}, {b, 2}}, 2, &both));
     check_ok(engine_stack_new(m.decoder, NULL, 0, &empty));
-    check_true(engine_stack_equal(one, same) && engine_stack_equal(NULL, empty) && engine_stack_equal(NULL, NULL));
-    check_true(!engine_stack_equal(one, other) && !engine_stack_equal(one, both) && !engine_stack_equal(one, NULL));
+    check_true(engine_stack_equal(one, same) && engine_stack_equal(NULL, empty) &&
+               engine_stack_equal(NULL, NULL));
+    check_true(!engine_stack_equal(one, other) && !engine_stack_equal(one, both) &&
+               !engine_stack_equal(one, NULL));
     check_int(engine_stack_count(both), 2);
     check_true(engine_stack_item_at(both, 1).adapter == b && engine_stack_item_at(both, 1).scale == 2);
     engine_adapter_free(a), engine_adapter_free(b);
@@ -269,8 +279,9 @@ static const char *given_pair(const char *tensor_name, size_t rows, size_t colum
     char header[512];
     snprintf(path, sizeof path, "%s/01_odd.safetensors", check_folder());
     snprintf(config, sizeof config, "%s/01_odd.config.json", check_folder());
-    snprintf(header, sizeof header, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[%zu,%zu],\"data_offsets\":[0,%zu]}}",
-             tensor_name, rows, columns, rows * columns * 4);
+    snprintf(header, sizeof header,
+             "{\"%s\":{\"dtype\":\"F32\",\"shape\":[%zu,%zu],\"data_offsets\":[0,%zu]}}", tensor_name, rows,
+             columns, rows * columns * 4);
     bytes file = safetensors_of(header, rows * columns * 4);
     check_write(path, file.data, file.size);
     bytes_free(&file);
@@ -287,13 +298,15 @@ TEST(a_file_that_does_not_fit_its_base_is_refused_by_name)
         err_code code;
         const char *words;
     } cases[] = {
-        {"base_model.model.model.layers.0.self_attn.x_proj.lora_A.weight", 2, 20, ERR_FORMAT, "matches no module"},
+        {"base_model.model.model.layers.0.self_attn.x_proj.lora_A.weight", 2, 20, ERR_FORMAT,
+         "matches no module"},
         {"base_model.model.model.layers.7.mlp.up_proj.lora_A.weight", 2, 20, ERR_FORMAT, "matches no module"},
         {"base_model.model.model.layers.0.mlp.up_proj.lora_A.weight", 2, 20, ERR_FORMAT, "no lora_B"},
         {"base_model.model.model.layers.0.mlp.up_proj.lora_magnitude_vector", 2, 20, ERR_FORMAT, "no lora_A"},
         {"base_model.model.model.norm.lora_A.weight", 2, 20, ERR_FORMAT, "no linear layer"},
         {"base_model.model.model.layers.0.mlp.up_proj.bias", 29, 1, ERR_FORMAT, "has none"},
-        {"base_model.model.lm_head.modules_to_save.default.weight", 41, 20, ERR_FORMAT, "[41, 20], expected [40, 20]"},
+        {"base_model.model.lm_head.modules_to_save.default.weight", 41, 20, ERR_FORMAT,
+         "[41, 20], expected [40, 20]"},
     };
     model m = own_model("qwen3", TENSOR_F32);
     engine_adapter *a = NULL;
@@ -302,17 +315,21 @@ TEST(a_file_that_does_not_fit_its_base_is_refused_by_name)
         check_fails(engine_adapter_open(path, m.decoder, &a), cases[i].code, cases[i].words);
         check_fails(engine_adapter_open(path, m.decoder, &a), cases[i].code, "adapter 01_odd");
     }
-    check_ok(engine_adapter_open(given_pair("lm_head.modules_to_save.default.weight", 40, 20), m.decoder, &a));
+    check_ok(
+        engine_adapter_open(given_pair("lm_head.modules_to_save.default.weight", 40, 20), m.decoder, &a));
     check_text(engine_adapter_borrow_title(a), "01_odd");
     engine_adapter_free(a);
     check_fails(engine_adapter_open("/nowhere", m.decoder, &a), ERR_NOT_FOUND, "/nowhere");
-    check_fails(engine_adapter_open("tests/data/models/qwen3/config.json", m.decoder, &a), ERR_USAGE, "neither");
-    check_fails(engine_adapter_open("tests/data/models/qwen3", m.decoder, &a), ERR_NOT_FOUND, "adapter_config.json");
+    check_fails(engine_adapter_open("tests/data/models/qwen3/config.json", m.decoder, &a), ERR_USAGE,
+                "neither");
+    check_fails(engine_adapter_open("tests/data/models/qwen3", m.decoder, &a), ERR_NOT_FOUND,
+                "adapter_config.json");
     model_close(&m);
 }
 
 TESTS(RUN(small_adapters_give_their_reference_logits_each_way), RUN(peft_adapters_give_the_reference_logits),
       RUN(each_row_range_has_its_own_stack_and_the_bits_it_has_alone),
-      RUN(packed_rows_under_grad_have_their_own_stacks_too), RUN(gradients_of_an_adapter_are_those_of_small_changes),
-      RUN(an_adapter_says_what_it_is), RUN(stacks_are_compared_by_adapters_and_scales),
-      RUN(a_stack_that_makes_no_sense_is_refused), RUN(a_file_that_does_not_fit_its_base_is_refused_by_name))
+      RUN(packed_rows_under_grad_have_their_own_stacks_too),
+      RUN(gradients_of_an_adapter_are_those_of_small_changes), RUN(an_adapter_says_what_it_is),
+      RUN(stacks_are_compared_by_adapters_and_scales), RUN(a_stack_that_makes_no_sense_is_refused),
+      RUN(a_file_that_does_not_fit_its_base_is_refused_by_name))

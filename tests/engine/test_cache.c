@@ -35,7 +35,8 @@ static void write_layer(engine_cache *cache, size_t layer, size_t count, float m
 {
     tensor_scope *s = tensor_scope_new(false);
     const int64_t sizes[] = {(int64_t)count, HEADS, SIZE};
-    tensor *k = tensor_empty(s, TENSOR_F32, TENSOR_CPU, sizes, 3), *v = tensor_empty(s, TENSOR_F32, TENSOR_CPU, sizes, 3);
+    tensor *k = tensor_empty(s, TENSOR_F32, TENSOR_CPU, sizes, 3),
+           *v = tensor_empty(s, TENSOR_F32, TENSOR_CPU, sizes, 3);
     float *keys = tensor_borrow_data_mutable(k), *values = tensor_borrow_data_mutable(v);
     for (size_t i = 0; i < count * WIDTH; i++) {
         keys[i] = key_of(mark, engine_cache_count(cache) + i / WIDTH, layer, i % WIDTH);
@@ -65,7 +66,8 @@ static void check_tokens(const engine_cache *cache, size_t begin, size_t end, fl
             for (size_t e = 0; e < WIDTH; e++) {
                 size_t head = e / SIZE, at = (head * (end - begin) + token - begin) * SIZE + e % SIZE;
                 float wanted = key_of(mark, token, layer, e);
-                const float *block = engine_cache_borrow_block(cache, token / ENGINE_CACHE_BLOCK, layer, 0, head);
+                const float *block =
+                    engine_cache_borrow_block(cache, token / ENGINE_CACHE_BLOCK, layer, 0, head);
                 check_true(keys[at] == wanted && values[at] == -wanted);
                 check_true(block[token % ENGINE_CACHE_BLOCK * SIZE + e % SIZE] == wanted);
             }
@@ -195,10 +197,11 @@ TEST(a_full_pool_refuses_and_changes_nothing)
 TEST(a_pool_of_nothing_is_refused)
 {
     engine_cache_pool *pool = NULL;
-    check_fails(engine_cache_pool_new(&(engine_cache_shape){0, 1, 1, TENSOR_F32, {0}}, 0, &pool), ERR_USAGE, "layers");
+    check_fails(engine_cache_pool_new(&(engine_cache_shape){0, 1, 1, TENSOR_F32, {0}}, 0, &pool), ERR_USAGE,
+                "layers");
 }
 
-TESTS(RUN(tokens_are_read_as_they_were_written_over_many_blocks), RUN(rows_that_do_not_lie_together_are_written_too),
-      RUN(a_fork_shares_blocks_until_one_of_both_writes),
+TESTS(RUN(tokens_are_read_as_they_were_written_over_many_blocks),
+      RUN(rows_that_do_not_lie_together_are_written_too), RUN(a_fork_shares_blocks_until_one_of_both_writes),
       RUN(what_was_not_committed_never_happened), RUN(a_rewound_cache_gives_blocks_back_and_goes_on),
       RUN(a_full_pool_refuses_and_changes_nothing), RUN(a_pool_of_nothing_is_refused))

@@ -9,9 +9,13 @@ static const char *const own[] = {"gemma2", "olmo2", "phi3", "qwen3"};
 
 /* Reference models beside the checkout; the other three there are mixtures of experts. */
 static const char *const shared[] = {
-    "stories260K",        "stories260K-bf16-sharded", "tiny-gemma2",      "tiny-gemma3",  "tiny-llama-bias",
-    "tiny-llama-dynamic", "tiny-llama-yarn",          "tiny-llama3-rope", "tiny-mistral", "tiny-olmo2",
-    "tiny-phi3-longrope", "tiny-qwen2",               "tiny-qwen3",       "tiny-smollm3",
+    "stories260K",        "stories260K-bf16-sharded",
+    "tiny-gemma2",        "tiny-gemma3",
+    "tiny-llama-bias",    "tiny-llama-dynamic",
+    "tiny-llama-yarn",    "tiny-llama3-rope",
+    "tiny-mistral",       "tiny-olmo2",
+    "tiny-phi3-longrope", "tiny-qwen2",
+    "tiny-qwen3",         "tiny-smollm3",
 };
 
 static model own_model(const char *name, tensor_type type)
@@ -105,7 +109,8 @@ TEST(a_segment_has_the_same_bits_in_any_company)
         float *together = memory_alloc(COMPANY_ROWS_MAX * vocab * sizeof *together);
         for (unsigned i = 0; i < COMPANY; i++) {
             engine_segment segment = given_sequence(&m, &all[i], i);
-            check_ok(engine_decoder_step(m.decoder, all[i].ids + all[i].cached, &segment, 1, alone + at * vocab));
+            check_ok(
+                engine_decoder_step(m.decoder, all[i].ids + all[i].cached, &segment, 1, alone + at * vocab));
             at += engine_segments_wanted(&segment, 1);
             engine_cache_free(all[i].cache);
         }
@@ -136,19 +141,26 @@ TEST(a_step_that_fails_leaves_the_caches_as_they_were)
     float *logits = memory_alloc(100 * m.spec->vocab_count * sizeof *logits);
     check_ok(engine_cache_new(m.pool, &cache));
     engine_segment segment = {cache, 2, 0, NULL, ENGINE_LOGITS_LAST, 0};
-    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1, 40}, &segment, 1, logits), ERR_USAGE, "40");
-    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){-1, 1}, &segment, 1, logits), ERR_USAGE, "-1");
+    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1, 40}, &segment, 1, logits), ERR_USAGE,
+                "40");
+    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){-1, 1}, &segment, 1, logits), ERR_USAGE,
+                "-1");
     check_int(engine_cache_count(cache), 0);
     check_int(engine_cache_pool_bytes(m.pool), 0);
     check_ok(engine_decoder_step(m.decoder, (const int32_t[]){1, 2}, &segment, 1, logits));
-    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1, 2}, &segment, 1, logits), ERR_USAGE, "token 0");
+    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1, 2}, &segment, 1, logits), ERR_USAGE,
+                "token 0");
     segment = (engine_segment){cache, 63, 2, NULL, ENGINE_LOGITS_LAST, 0};
-    check_fails(engine_decoder_step(m.decoder, (int32_t[63]){0}, &segment, 1, logits), ERR_LIMIT, "context of 64");
+    check_fails(engine_decoder_step(m.decoder, (int32_t[63]){0}, &segment, 1, logits), ERR_LIMIT,
+                "context of 64");
     segment = (engine_segment){cache, 0, 2, NULL, ENGINE_LOGITS_LAST, 0};
-    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1}, &segment, 1, logits), ERR_USAGE, "no rows");
+    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1}, &segment, 1, logits), ERR_USAGE,
+                "no rows");
     check_fails(engine_decoder_step(m.decoder, NULL, NULL, 0, logits), ERR_USAGE, "without rows");
-    engine_segment twice[] = {{cache, 1, 2, NULL, ENGINE_LOGITS_NONE, 0}, {cache, 1, 2, NULL, ENGINE_LOGITS_NONE, 0}};
-    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1, 1}, twice, 2, NULL), ERR_USAGE, "same cache");
+    engine_segment twice[] = {{cache, 1, 2, NULL, ENGINE_LOGITS_NONE, 0},
+                              {cache, 1, 2, NULL, ENGINE_LOGITS_NONE, 0}};
+    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1, 1}, twice, 2, NULL), ERR_USAGE,
+                "same cache");
     check_int(engine_cache_count(cache), 2);
     engine_cache_free(cache);
     free(logits);
@@ -161,12 +173,14 @@ TEST(a_cache_of_another_model_is_refused)
     engine_cache *cache = NULL;
     check_ok(engine_cache_new(other.pool, &cache));
     engine_segment segment = {cache, 1, 0, NULL, ENGINE_LOGITS_NONE, 0};
-    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1}, &segment, 1, NULL), ERR_USAGE, "another model");
+    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1}, &segment, 1, NULL), ERR_USAGE,
+                "another model");
     engine_cache_free(cache);
     model_close(&m), model_close(&other);
 }
 
-/* -- loading ------------------------------------------------------------------------------------------------ */
+/* -- loading ------------------------------------------------------------------------------------------------
+ */
 
 TEST(weights_of_another_shape_are_refused_by_name)
 {
@@ -182,7 +196,8 @@ TEST(tensors_that_the_config_does_not_speak_of_are_refused)
     model m = own_model("qwen3", TENSOR_F32);
     engine_spec fewer = *m.spec;
     fewer.qk_norm = ENGINE_QK_NORM_NONE;
-    check_fails(engine_decoder_check(&fewer, m.weights), ERR_FORMAT, "does not speak of: model.layers.0.self_attn.k_norm");
+    check_fails(engine_decoder_check(&fewer, m.weights), ERR_FORMAT,
+                "does not speak of: model.layers.0.self_attn.k_norm");
     model_close(&m);
 }
 
@@ -215,8 +230,9 @@ TEST(loading_tells_how_far_it_is_and_can_be_cancelled)
     model_close(&m);
 }
 
-TESTS(RUN(small_models_give_their_reference_logits_each_way), RUN(every_family_gives_the_reference_logits_each_way),
-      RUN(bf16_stays_near_f32), RUN(a_segment_has_the_same_bits_in_any_company),
-      RUN(a_step_that_fails_leaves_the_caches_as_they_were), RUN(a_cache_of_another_model_is_refused),
-      RUN(weights_of_another_shape_are_refused_by_name), RUN(tensors_that_the_config_does_not_speak_of_are_refused),
+TESTS(RUN(small_models_give_their_reference_logits_each_way),
+      RUN(every_family_gives_the_reference_logits_each_way), RUN(bf16_stays_near_f32),
+      RUN(a_segment_has_the_same_bits_in_any_company), RUN(a_step_that_fails_leaves_the_caches_as_they_were),
+      RUN(a_cache_of_another_model_is_refused), RUN(weights_of_another_shape_are_refused_by_name),
+      RUN(tensors_that_the_config_does_not_speak_of_are_refused),
       RUN(loading_tells_how_far_it_is_and_can_be_cancelled))

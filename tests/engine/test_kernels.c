@@ -60,10 +60,14 @@ typedef struct linear_case {
 } linear_case;
 
 static const linear_case linear_cases[] = {
-    {KERNEL_F32, KERNEL_F32, KERNEL_F32, 64, 172, 1, false},    {KERNEL_F32, KERNEL_F32, KERNEL_F32, 7, 5, 3, true},
-    {KERNEL_F32, KERNEL_BF16, KERNEL_F32, 33, 16, 5, true},     {KERNEL_BF16, KERNEL_BF16, KERNEL_BF16, 1024, 50, 1, true},
-    {KERNEL_BF16, KERNEL_BF16, KERNEL_BF16, 72, 131, 9, false}, {KERNEL_BF16, KERNEL_F32, KERNEL_F32, 100, 12, 4, true},
-    {KERNEL_BF16, KERNEL_BF16, KERNEL_BF16, 1, 1, 1, false},    {KERNEL_BF16, KERNEL_BF16, KERNEL_F32, 65, 66, 17, true},
+    {KERNEL_F32, KERNEL_F32, KERNEL_F32, 64, 172, 1, false},
+    {KERNEL_F32, KERNEL_F32, KERNEL_F32, 7, 5, 3, true},
+    {KERNEL_F32, KERNEL_BF16, KERNEL_F32, 33, 16, 5, true},
+    {KERNEL_BF16, KERNEL_BF16, KERNEL_BF16, 1024, 50, 1, true},
+    {KERNEL_BF16, KERNEL_BF16, KERNEL_BF16, 72, 131, 9, false},
+    {KERNEL_BF16, KERNEL_F32, KERNEL_F32, 100, 12, 4, true},
+    {KERNEL_BF16, KERNEL_BF16, KERNEL_BF16, 1, 1, 1, false},
+    {KERNEL_BF16, KERNEL_BF16, KERNEL_F32, 65, 66, 17, true},
 };
 
 /* rows begin..begin+count of x into y. */
@@ -76,13 +80,14 @@ static void linear_run(const linear_case *c, const void *weight, const void *bia
         x_rows[r] = (const char *)x + (begin + r) * c->in * unit_of(c->x_type);
         y_rows[r] = (char *)y + (begin + r) * c->out * unit_of(c->y_type);
     }
-    kernel_linear_run(&(kernel_linear){weight, c->weight_type, c->x_type, c->y_type, bias, c->in, c->out, count,
-                                       x_rows, y_rows});
+    kernel_linear_run(&(kernel_linear){weight, c->weight_type, c->x_type, c->y_type, bias, c->in, c->out,
+                                       count, x_rows, y_rows});
 }
 
 static void linear_one(const linear_case *c)
 {
-    void *weight = random_values(c->weight_type, c->out * c->in), *x = random_values(c->x_type, c->rows * c->in);
+    void *weight = random_values(c->weight_type, c->out * c->in),
+         *x = random_values(c->x_type, c->rows * c->in);
     void *bias = c->bias ? random_values(c->y_type, c->out) : NULL;
     size_t y_bytes = c->rows * c->out * unit_of(c->y_type);
     void *y = memory_alloc(y_bytes), *alone = memory_alloc(y_bytes);
@@ -107,7 +112,8 @@ static void linear_all(void)
 
 TEST(linear_is_right_and_a_row_has_the_same_bits_in_any_company) { with_each_set(linear_all); }
 
-/* -- attention --------------------------------------------------------------------------------------------- */
+/* -- attention ---------------------------------------------------------------------------------------------
+ */
 
 typedef struct attention_case {
     kernel_type type;
@@ -116,8 +122,9 @@ typedef struct attention_case {
 } attention_case;
 
 static const attention_case attention_cases[] = {
-    {KERNEL_F32, 8, 4, 8, 0, 1, 0},       {KERNEL_F32, 6, 2, 12, 0, 130, 0},  {KERNEL_BF16, 16, 8, 128, 0, 200, 0},
-    {KERNEL_F32, 4, 1, 256, 70, 150, 50}, {KERNEL_BF16, 20, 2, 80, 3, 64, 0}, {KERNEL_F32, 2, 2, 33, 63, 65, 10},
+    {KERNEL_F32, 8, 4, 8, 0, 1, 0},       {KERNEL_F32, 6, 2, 12, 0, 130, 0},
+    {KERNEL_BF16, 16, 8, 128, 0, 200, 0}, {KERNEL_F32, 4, 1, 256, 70, 150, 50},
+    {KERNEL_BF16, 20, 2, 80, 3, 64, 0},   {KERNEL_F32, 2, 2, 33, 63, 65, 10},
 };
 
 static void attention_one(const attention_case *c)
@@ -129,7 +136,8 @@ static void attention_one(const attention_case *c)
         blocks[i] = random_values(c->type, KERNEL_KEYS_BLOCK * c->size);
     kernel_query query = {q, out, blocks, block_count, c->begin, c->end};
     float scale = 1 / sqrtf((float)c->size) * 3;
-    kernel_attention_run(&(kernel_attention){c->type, c->heads, c->kv_heads, c->size, scale, c->softcap, &query, 1});
+    kernel_attention_run(
+        &(kernel_attention){c->type, c->heads, c->kv_heads, c->size, scale, c->softcap, &query, 1});
     double *weights = memory_alloc(c->end * sizeof *weights);
     for (size_t h = 0; h < c->heads; h++) {
         const void **own = blocks + h / (c->heads / c->kv_heads) * block_count * 2;
@@ -179,7 +187,8 @@ static void softmax_one(kernel_type type, size_t keys, float softcap)
             total += weights[k] = exp(score);
         }
         for (size_t k = 0; k < keys; k++)
-            check_near((double)kernel_element(y, row * keys + k, type), weights[k] / total, type, "softmax", k);
+            check_near((double)kernel_element(y, row * keys + k, type), weights[k] / total, type, "softmax",
+                       k);
         free(weights);
     }
     free(x), free(y);
@@ -194,7 +203,8 @@ static void softmax_all(void)
 
 TEST(softmax_of_scores_leaves_out_what_a_row_does_not_see) { with_each_set(softmax_all); }
 
-/* -- rows ----------------------------------------------------------------------------------------------------- */
+/* -- rows
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void norm_one(kernel_type type, kernel_norm_kind kind, size_t size)
 {
@@ -204,7 +214,8 @@ static void norm_one(kernel_type type, kernel_norm_kind kind, size_t size)
     kernel_norm_run(&(kernel_norm){type, kind, x, w, y, ROWS, size, 1e-5f});
     for (size_t i = 0; i < ROWS * size; i++) {
         double squares = 0, weight = (double)kernel_element(w, i % size, type);
-        for (size_t k = 0; k < size; k++) squares += pow((double)kernel_element(x, i / size * size + k, type), 2);
+        for (size_t k = 0; k < size; k++)
+            squares += pow((double)kernel_element(x, i / size * size + k, type), 2);
         if (kind == KERNEL_NORM_GEMMA) weight += 1;
         double wanted = (double)kernel_element(x, i, type) / sqrt(squares / (double)size + 1e-5) * weight;
         check_near((double)kernel_element(y, i, type), wanted, type, "norm", i);
@@ -228,7 +239,8 @@ static double activation_of(double x, kernel_activation a)
     switch (a) {
     case KERNEL_SILU: return x / (1 + exp(-x));
     case KERNEL_GELU: return 0.5 * x * (1 + erf(x / sqrt(2)));
-    case KERNEL_GELU_TANH: return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979) * (x + 0.044715 * x * x * x)));
+    case KERNEL_GELU_TANH:
+        return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979) * (x + 0.044715 * x * x * x)));
     case KERNEL_RELU: return x > 0 ? x : 0;
     }
     return NAN;
@@ -246,7 +258,8 @@ static void gate_one(kernel_type type, kernel_activation activation)
     kernel_gate_run(&(kernel_gate){type, activation, gate, up, gate, 1, COUNT});
     for (size_t i = 0; i < COUNT; i++)
         check_near((double)kernel_element(gate, i, type),
-                   activation_of(values[i], activation) * (double)kernel_element(up, i, type), type, "gate", i);
+                   activation_of(values[i], activation) * (double)kernel_element(up, i, type), type, "gate",
+                   i);
     free(gate), free(up);
 }
 

@@ -52,7 +52,8 @@ static inline void model_close(model *m)
     engine_files_free(m->files);
 }
 
-/* One prompt of a golden.json: the logits after its last token, and the best token after each when it is told. */
+/* One prompt of a golden.json: the logits after its last token, and the best token after each when it is
+ * told. */
 typedef struct golden {
     int32_t ids[MODEL_PROMPT_MAX];
     size_t count;
@@ -109,8 +110,8 @@ static inline double difference(const float *a, const float *b, size_t count)
     return most;
 }
 
-/* Logits [count, vocab] of all tokens, in steps of at most `step` rows over a cache; step 0: one step without a
- * cache. The caller's: free(). */
+/* Logits [count, vocab] of all tokens, in steps of at most `step` rows over a cache; step 0: one step without
+ * a cache. The caller's: free(). */
 static inline float *model_run(const model *m, const int32_t *ids, size_t count, size_t step,
                                const engine_stack *stack)
 {
@@ -154,15 +155,16 @@ static inline float *model_run_parts(const model *m, const int32_t *ids, size_t 
     return logits;
 }
 
-/* Every prompt of `path` gives its golden logits within `tolerance` and the golden best tokens, run each way. Gives
- * the largest difference; *positions grows by the positions whose best token was compared. */
-static inline double check_goldens(const model *m, const char *path, const engine_stack *stack, double tolerance,
-                                   size_t *positions)
+/* Every prompt of `path` gives its golden logits within `tolerance` and the golden best tokens, run each way.
+ * Gives the largest difference; *positions grows by the positions whose best token was compared. */
+static inline double check_goldens(const model *m, const char *path, const engine_stack *stack,
+                                   double tolerance, size_t *positions)
 {
     static const struct {
         size_t step;
         bool parts;
-    } ways[] = {{0, false}, {1000, false}, {1, false}, {5, false}, {11, false}, {0, true}, {1, true}, {9, true}};
+    } ways[] = {{0, false},  {1000, false}, {1, false}, {5, false},
+                {11, false}, {0, true},     {1, true},  {9, true}};
     golden *prompts = memory_alloc(MODEL_PROMPTS_MAX * sizeof *prompts);
     size_t count = golden_read(path, prompts), vocab = m->spec->vocab_count;
     check_true(count > 0);
