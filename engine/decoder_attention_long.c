@@ -29,16 +29,16 @@ static tensor *attend_softcapped(const engine_decoder *d, tensor_scope *s, tenso
                                  tensor *mask)
 {
     const engine_spec *spec = d->spec;
-    int64_t rows = q ? tensor_size(q, 1) : 0, keys = k ? tensor_size(k, 1) : 0,
-            size = (int64_t)spec->head_size;
-    int64_t kv_heads = (int64_t)spec->kv_head_count, heads = (int64_t)spec->head_count,
-            group = heads / kv_heads;
+    int64_t rows = q ? tensor_size(q, 1) : 0, keys = k ? tensor_size(k, 1) : 0;
+    int64_t heads = (int64_t)spec->head_count, kv_heads = (int64_t)spec->kv_head_count;
+    int64_t size = (int64_t)spec->head_size, group = heads / kv_heads;
     tensor *grouped = TENSOR_RESHAPE(s, q, kv_heads, group * rows, size);
     tensor *scores = tensor_matmul(s, grouped, tensor_transpose(s, k, 1, 2));
     double cap = spec->attention_softcap;
     scores = tensor_scale(s, tensor_tanh(s, tensor_scale(s, scores, spec->attention_scale / cap)), cap);
     scores = TENSOR_RESHAPE(s, scores, kv_heads, group, rows, keys);
-    tensor *weights = tensor_softmax(s, tensor_add(s, scores, mask), -1);
+    if (mask) scores = tensor_add(s, scores, mask);
+    tensor *weights = tensor_softmax(s, scores, -1);
     tensor *y = tensor_matmul(s, TENSOR_RESHAPE(s, weights, kv_heads, group * rows, keys), v);
     return TENSOR_RESHAPE(s, y, heads, rows, size);
 }
@@ -81,7 +81,7 @@ static tensor *attend_fused(const engine_rows *rows, tensor_scope *s, size_t i, 
         y = attend_softcapped(rows->d, s, q, k, v, mask->additive);
     } else {
         y = tensor_attention(s, tensor_unsqueeze(s, q, 0), tensor_unsqueeze(s, k, 0),
-                             tensor_unsqueeze(s, v, 0), mask->additive, !mask->additive,
+                             tensor_unsqueeze(s, v, 0), mask->additive, !mask->additive && count > 1,
                              spec->attention_scale);
         y = tensor_squeeze(s, y, 0);
     }
@@ -89,8 +89,7 @@ static tensor *attend_fused(const engine_rows *rows, tensor_scope *s, size_t i, 
                           (int64_t)(spec->head_count * spec->head_size));
 }
 
-/* -- in chunks of rows, on the CPU --------------------------------------------------------------------------
- */
+/* -- in chunks of rows, on the CPU ---------------------------------------------------------------------- */
 
 /* Rows [row, row + count) of a segment. `first_key`: of k and v. */
 typedef struct row_chunk {
@@ -128,8 +127,8 @@ static tensor *attend_chunk(const engine_decoder *d, tensor_scope *s, const row_
                             tensor *k, tensor *v)
 {
     int64_t heads = (int64_t)d->spec->head_count, kv_heads = (int64_t)d->spec->kv_head_count;
-    int64_t size = (int64_t)d->spec->head_size, rows = (int64_t)chunk->count,
-            grouped = heads / kv_heads * rows;
+    int64_t size = (int64_t)d->spec->head_size, rows = (int64_t)chunk->count;
+    int64_t grouped = heads / kv_heads * rows;
     size_t begin = first_key_of(chunk->segment, chunk->row, chunk->window);
     int64_t skip = (int64_t)(begin - chunk->first_key);
     int64_t keys = (int64_t)(chunk->segment->position + chunk->row + chunk->count - begin);

@@ -36,7 +36,8 @@ typedef struct engine_ranges {
 /* Keys that a segment's rows see when libtorch's fused attention is used: tokens [first_key, end). */
 typedef struct engine_mask {
     size_t first_key;
-    tensor *additive; /* [rows, keys], 0 or -inf, of the decoder's type; NULL: causal, rows == keys */
+    tensor *additive; /* [rows, keys], 0 or -inf, of the decoder's type; NULL: one row that sees all keys, or
+                       * causal with rows == keys */
 } engine_mask;
 
 struct engine_rows {

@@ -153,8 +153,8 @@ static engine_mask mask_of(const engine_rows *rows, tensor_scope *s, const engin
 {
     engine_mask mask = {.first_key = first_key_of(segment, 0, window)};
     bool causal = mask.first_key == segment->position && (!window || segment->row_count <= window);
-    if (!causal || rows->d->spec->attention_softcap > 0)
-        mask.additive = mask_tensor(rows->d, s, segment, mask.first_key, window);
+    if (segment->row_count == 1 || (causal && rows->d->spec->attention_softcap == 0)) return mask;
+    mask.additive = mask_tensor(rows->d, s, segment, mask.first_key, window);
     return mask;
 }
 
