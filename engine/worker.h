@@ -5,9 +5,9 @@
  * slices. Finished sequences stay as idle sessions: a request that begins with the tokens of one (same model,
  * equal stack) continues or forks it, so a rewound or forked conversation computes only what is new
  * (cached_tokens). When the cache pool is full, idle sessions give way, oldest first, then the youngest
- * sequences: they wait until another has ended and are computed again, token by token alike. In f32 on the CPU
- * the tokens of a request do not depend on what else runs. Threads: post and cancel from any thread; events are
- * taken by one thread (the UI's, or the command's). No function here waits for the engine, but
+ * sequences: they wait until another has ended and are computed again, token by token alike. In f32 on the
+ * CPU the tokens of a request do not depend on what else runs. Threads: post and cancel from any thread;
+ * events are taken by one thread (the UI's, or the command's). No function here waits for the engine, but
  * engine_worker_wait and _free. */
 #ifndef ENGINE_WORKER_H
 #define ENGINE_WORKER_H

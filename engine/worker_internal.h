@@ -141,7 +141,7 @@ void worker_fail(engine_worker *w, engine_job_id job, err why);
 void worker_progress(engine_worker *w, engine_job_id job, uint64_t done, uint64_t total);
 bool worker_is_cancelled(engine_worker *w, engine_job_id job);
 void worker_cancel_forget(engine_worker *w, engine_job_id job); /* the job has ended */
-void worker_cancels_prune(engine_worker *w);                    /* no stream is left: forget ids that had ended */
+void worker_cancels_prune(engine_worker *w); /* no stream is left: forget ids that had ended */
 
 /* -- models and adapters (worker_models.c)
  * -------------------------------------------------------------------- */

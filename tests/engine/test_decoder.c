@@ -167,6 +167,28 @@ TEST(a_step_that_fails_leaves_the_caches_as_they_were)
     model_close(&m);
 }
 
+static bool go_on_once(void *context) { return (*(int *)context)++ == 0; }
+
+TEST(a_watched_step_ends_between_layers_and_can_be_done_again)
+{
+    model m = own_model("qwen3", TENSOR_F32);
+    engine_cache *cache = NULL;
+    int asked = 0;
+    check_ok(engine_cache_new(m.pool, &cache));
+    engine_segment segment = {cache, 2, 0, NULL, ENGINE_LOGITS_NONE, 0};
+    engine_decoder_watch(m.decoder, go_on_once, &asked);
+    check_fails(engine_decoder_step(m.decoder, (const int32_t[]){1, 2}, &segment, 1, NULL), ERR_CANCELLED,
+                "step");
+    check_int(asked, 2);
+    check_int(engine_cache_count(cache), 0);
+    check_int(engine_cache_pool_bytes(m.pool), 0);
+    engine_decoder_watch(m.decoder, NULL, NULL);
+    check_ok(engine_decoder_step(m.decoder, (const int32_t[]){1, 2}, &segment, 1, NULL));
+    check_int(engine_cache_count(cache), 2);
+    engine_cache_free(cache);
+    model_close(&m);
+}
+
 TEST(a_cache_of_another_model_is_refused)
 {
     model m = own_model("qwen3", TENSOR_F32), other = own_model("gemma2", TENSOR_F32);
@@ -233,6 +255,7 @@ TEST(loading_tells_how_far_it_is_and_can_be_cancelled)
 TESTS(RUN(small_models_give_their_reference_logits_each_way),
       RUN(every_family_gives_the_reference_logits_each_way), RUN(bf16_stays_near_f32),
       RUN(a_segment_has_the_same_bits_in_any_company), RUN(a_step_that_fails_leaves_the_caches_as_they_were),
-      RUN(a_cache_of_another_model_is_refused), RUN(weights_of_another_shape_are_refused_by_name),
+      RUN(a_watched_step_ends_between_layers_and_can_be_done_again), RUN(a_cache_of_another_model_is_refused),
+      RUN(weights_of_another_shape_are_refused_by_name),
       RUN(tensors_that_the_config_does_not_speak_of_are_refused),
       RUN(loading_tells_how_far_it_is_and_can_be_cancelled))

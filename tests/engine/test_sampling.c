@@ -1,5 +1,6 @@
 /* Each step of sampling against what it is defined to keep, and the draws against the distribution. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/sampling.h"
@@ -43,7 +44,8 @@ static void check_keeps(const engine_sampling *how, size_t kept, double temperat
     for (size_t i = 0; i < kept; i++) sum += wanted[i] = pow(shares[i], 1 / temperature);
     for (size_t i = 0; i < VOCAB; i++) {
         double share = wanted[i] / sum, spread = 4 * sqrt(share * (1 - share) / DRAWS);
-        if (fabs(got[i] - share) > spread + 1e-12) fail_msg("token %d: %.4f drawn, %.4f expected", order[i], got[i], share);
+        if (fabs(got[i] - share) > spread + 1e-12)
+            fail_msg("token %d: %.4f drawn, %.4f expected", order[i], got[i], share);
     }
 }
 
@@ -89,6 +91,104 @@ TEST(typical_p_keeps_those_nearest_to_the_entropy)
     how.typical_p = 0.25; /* entropy 1.50 nats: 0.3 (1.20) is nearest, then 0.15 (1.90), then 0.4 (0.92) */
     draw_shares(&how, got);
     check_true(got[1] == 1);
+}
+
+/* -- all filters together, against plain loops over the definitions ----------------------------------------
+ */
+
+enum { MANY = 40, MIXTURES = 60, MIXED_DRAWS = 4000 };
+
+static void shares_of(const double *logits, const bool *kept, double *share)
+{
+    double best = -INFINITY, sum = 0;
+    for (int i = 0; i < MANY; i++)
+        if (kept[i]) best = fmax(best, logits[i]);
+    for (int i = 0; i < MANY; i++) sum += share[i] = kept[i] ? exp(logits[i] - best) : 0;
+    for (int i = 0; i < MANY; i++) share[i] /= sum;
+}
+
+/* Keep the tokens whose keys are smallest, until their shares reach `mass`. */
+static void keep_mass(const double *key, const double *share, double mass, bool *kept)
+{
+    bool taken[MANY] = {false};
+    for (double sum = 0; sum < mass;) {
+        int next = -1;
+        for (int i = 0; i < MANY; i++)
+            if (kept[i] && !taken[i] && (next < 0 || key[i] < key[next])) next = i;
+        if (next < 0) break;
+        taken[next] = true;
+        sum += share[next];
+    }
+    memcpy(kept, taken, sizeof taken);
+}
+
+static void plain_shares(const engine_sampling *how, const double *logits_in, double *share)
+{
+    double logits[MANY], key[MANY], entropy = 0, best = 0;
+    bool kept[MANY];
+    for (int i = 0; i < MANY; i++) logits[i] = logits_in[i] / how->temperature;
+    for (int i = 0; i < MANY; i++) {
+        int above = 0;
+        for (int j = 0; j < MANY; j++) above += logits[j] > logits[i];
+        kept[i] = how->top_k == 0 || above < how->top_k;
+    }
+    shares_of(logits, kept, share);
+    for (int i = 0; i < MANY; i++)
+        if (share[i] > 0) entropy -= share[i] * log(share[i]);
+    for (int i = 0; i < MANY; i++) key[i] = fabs(-log(share[i]) - entropy);
+    if (how->typical_p < 1) keep_mass(key, share, how->typical_p, kept);
+    shares_of(logits, kept, share);
+    for (int i = 0; i < MANY; i++) key[i] = -share[i];
+    if (how->top_p < 1) keep_mass(key, share, how->top_p, kept);
+    shares_of(logits, kept, share);
+    for (int i = 0; i < MANY; i++) best = fmax(best, share[i]);
+    for (int i = 0; i < MANY; i++) kept[i] = kept[i] && share[i] >= how->min_p * best;
+    shares_of(logits, kept, share);
+}
+
+/* Chi-square over the tokens that are expected at least five times. */
+static void check_drawn(const size_t *counts, const double *share)
+{
+    double chi_square = 0;
+    int degrees = -1;
+    for (int i = 0; i < MANY; i++) {
+        double expected = share[i] * MIXED_DRAWS;
+        if (share[i] == 0 && counts[i]) fail_msg("token %d was dropped and drawn %zu times", i, counts[i]);
+        if (expected < 5) continue;
+        chi_square += pow((double)counts[i] - expected, 2) / expected;
+        degrees++;
+    }
+    if (chi_square > degrees + 5 * sqrt(2.0 * (degrees + 1)) + 5)
+        fail_msg("chi-square %g of %d degrees", chi_square, degrees);
+}
+
+TEST(filters_together_keep_and_draw_what_plain_loops_say)
+{
+    unsigned seed = 77;
+    for (int mixture = 0; mixture < MIXTURES; mixture++) {
+        engine_sampling how = engine_sampling_neutral();
+        double logits[MANY], share[MANY];
+        size_t counts[MANY] = {0};
+        engine_sampler *s = NULL;
+        for (int i = 0; i < MANY; i++) logits[i] = (float)((rand_r(&seed) % 10000) / 2000.0);
+        how.seed = (uint64_t)mixture;
+        how.temperature = 0.3 + rand_r(&seed) % 100 / 70.0;
+        if (mixture & 1) how.top_k = 1 + rand_r(&seed) % MANY;
+        if (mixture & 2) how.typical_p = 0.2 + rand_r(&seed) % 79 / 100.0;
+        if (mixture & 4) how.top_p = 0.2 + rand_r(&seed) % 79 / 100.0;
+        if (mixture & 8) how.min_p = rand_r(&seed) % 50 / 100.0;
+        plain_shares(&how, logits, share);
+        check_ok(engine_sampler_new(&how, MANY, &s));
+        for (int i = 0; i < MIXED_DRAWS; i++) {
+            float given[MANY];
+            engine_pick pick;
+            for (int j = 0; j < MANY; j++) given[j] = (float)logits[j];
+            check_ok(engine_sampler_pick(s, given, NULL, 0, false, 0, &pick));
+            counts[pick.id]++;
+        }
+        engine_sampler_free(s);
+        check_drawn(counts, share);
+    }
 }
 
 TEST(temperature_zero_is_the_argmax_and_ties_go_to_the_lowest_id)
@@ -145,9 +245,9 @@ TEST(penalties_see_what_they_should)
         float again[VOCAB];
         memcpy(again, logits, sizeof logits);
         check_ok(engine_sampler_pick(s, again, NULL, 0, false, 0, &pick));
-        check_true(again[0] == 1.0f);   /* divided once, though it stood twice in the prompt */
-        check_true(again[1] == -4.0f);  /* negative: multiplied */
-        check_true(again[2] == 0.0f);   /* 2/2 - 2·0.25 - 0.5 */
+        check_true(again[0] == 1.0f);  /* divided once, though it stood twice in the prompt */
+        check_true(again[1] == -4.0f); /* negative: multiplied */
+        check_true(again[2] == 0.0f);  /* 2/2 - 2·0.25 - 0.5 */
         check_true(again[3] == 2.0f);
         check_int(pick.id, 3);
     }
@@ -218,6 +318,9 @@ TEST(bad_settings_are_named)
 
 TESTS(RUN(without_filters_the_draws_follow_the_distribution), RUN(top_k_keeps_the_k_most_likely),
       RUN(top_p_keeps_the_smallest_head_that_holds_p), RUN(min_p_is_relative_to_the_best),
-      RUN(typical_p_keeps_those_nearest_to_the_entropy), RUN(temperature_zero_is_the_argmax_and_ties_go_to_the_lowest_id),
-      RUN(equal_seeds_draw_alike_and_others_do_not), RUN(penalties_see_what_they_should), RUN(bias_and_bans_move_the_choice),
-      RUN(log_probabilities_are_of_the_untouched_distribution), RUN(bad_settings_are_named))
+      RUN(typical_p_keeps_those_nearest_to_the_entropy),
+      RUN(filters_together_keep_and_draw_what_plain_loops_say),
+      RUN(temperature_zero_is_the_argmax_and_ties_go_to_the_lowest_id),
+      RUN(equal_seeds_draw_alike_and_others_do_not), RUN(penalties_see_what_they_should),
+      RUN(bias_and_bans_move_the_choice), RUN(log_probabilities_are_of_the_untouched_distribution),
+      RUN(bad_settings_are_named))

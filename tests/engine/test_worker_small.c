@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "engine/worker.h"
 #include "tests/support/check.h"
 #include "tests/support/small_model.h"
@@ -60,11 +62,11 @@ static engine_event last_event(const house *h, engine_job_id job)
     }
 }
 
-static engine_job_id post_load(const house *h)
+static engine_job_id post_load(const house *h, const char *folder)
 {
     engine_files *files = NULL;
     const engine_model_options options = {.device = "cpu", .dtype = "f32", .threads = 1, .weights = true};
-    check_ok(engine_files_open_folder(model_folder(), &files));
+    check_ok(engine_files_open_folder(folder, &files));
     return engine_worker_load(h->worker, files, &options);
 }
 
@@ -74,12 +76,13 @@ static house house_open(size_t block_count)
     house h = {0};
     const engine_worker_options options = {.cache_bytes_max = block_count * BLOCK_BYTES};
     check_ok(engine_worker_new(&options, &h.worker));
-    engine_event loaded = last_event(&h, post_load(&h));
+    engine_event loaded = last_event(&h, post_load(&h, model_folder()));
     check_ok(loaded.error);
     h.model = loaded.model;
     char *path = file_join(model_folder(), "adapters/01_twist.safetensors");
     const char *const paths[] = {path};
-    engine_event stacked = last_event(&h, engine_worker_stack(h.worker, h.model, paths, (const double[]){1}, 1));
+    engine_event stacked =
+        last_event(&h, engine_worker_stack(h.worker, h.model, paths, (const double[]){1}, 1));
     check_ok(stacked.error);
     h.stack = stacked.stack;
     free(path);
@@ -401,14 +404,15 @@ TEST(requests_past_the_queue_are_refused)
     engine_request request = request_make(&h, &prompt, 2);
     size_t count = 3000, finished = 0, refused = 0; /* they come much faster than they run */
 
-    engine_job_id load = post_load(&h); /* what follows comes in while it loads */
+    engine_job_id load = post_load(&h, model_folder()); /* what follows comes in while it loads */
     for (size_t i = 0; i < count; i++) engine_worker_generate(h.worker, &request);
     for (bool loaded = false; !loaded || finished + refused < count;) {
         engine_event event = next_event(&h);
         loaded |= event.job == load && event.last;
         finished += event.kind == ENGINE_EVENT_FINISHED;
         refused += event.kind == ENGINE_EVENT_FAILED;
-        if (event.kind == ENGINE_EVENT_FAILED) check_fails(event.error, ERR_LIMIT, "1024 requests wait already");
+        if (event.kind == ENGINE_EVENT_FAILED)
+            check_fails(event.error, ERR_LIMIT, "1024 requests wait already");
         engine_event_free(h.worker, &event);
     }
     check_true(refused > 0 && finished >= ENGINE_WORKER_WAITING_MAX);
@@ -424,7 +428,8 @@ TEST(a_score_agrees_with_the_answer_it_scores)
     answer a = run_alone(&h, &request);
     for (size_t i = 0; i < a.ids.count; i++) engine_ids_push(&prompt, a.ids.data[i]);
 
-    engine_event event = last_event(&h, engine_worker_score(h.worker, h.model, NULL, prompt.data, prompt.count, 2, true));
+    engine_event event =
+        last_event(&h, engine_worker_score(h.worker, h.model, NULL, prompt.data, prompt.count, 2, true));
     check_int(event.kind, ENGINE_EVENT_SCORED);
     check_int(event.pick_count, 53);
     check_true(isnan(event.picks[0].logprob) && isnan(event.picks[52].logprob));
@@ -467,7 +472,42 @@ TEST(a_score_that_gives_way_is_the_same_score)
     house_close(&h);
 }
 
-/* -- threads ---------------------------------------------------------------------------------------------- */
+TEST(the_greedy_answer_of_a_trained_model_is_the_references)
+{
+    const char *data = check_shared_data();
+    if (!data) skip();
+    char *folder = file_join(data, "models/stories260K");
+    bytes text = check_read("%s/golden.json", folder);
+    arena a = {0};
+    const json_node *root = NULL;
+    check_ok(json_parse(bytes_borrow(&text), JSON_DEPTH_MAX, &a, &root));
+    const json_node *greedy = json_get(root, "greedy");
+    engine_ids prompt = {0}, wanted = {0};
+    for (const json_node *id = json_first(json_get(greedy, "start")); id; id = id->next)
+        engine_ids_push(&prompt, (int32_t)json_int(id, -1));
+    for (const json_node *id = json_first(json_get(greedy, "ids")); id; id = id->next)
+        engine_ids_push(&wanted, (int32_t)json_int(id, -1));
+
+    house h = house_open(1000);
+    engine_event loaded = last_event(&h, post_load(&h, folder));
+    check_ok(loaded.error);
+    engine_request request = request_make(&h, &prompt, wanted.count - prompt.count);
+    request.model = loaded.model;
+    answer got = run_alone(&h, &request);
+    check_int(got.ids.count, wanted.count - prompt.count);
+    assert_memory_equal(got.ids.data, wanted.data + prompt.count, got.ids.count * sizeof(int32_t));
+    engine_event_free(h.worker, &loaded);
+    house_close(&h);
+    answer_free(&got);
+    engine_ids_free(&prompt);
+    engine_ids_free(&wanted);
+    arena_free(&a);
+    bytes_free(&text);
+    free(folder);
+}
+
+/* -- threads ----------------------------------------------------------------------------------------------
+ */
 
 enum { POSTERS = 4, POSTS_EACH = 25 };
 
@@ -509,7 +549,7 @@ TEST(a_worker_that_ends_in_the_middle_gives_everything_back)
     engine_request request = request_make(&h, &prompt, 4000);
     request.stack = h.stack;
     for (int i = 0; i < 3; i++) engine_worker_generate(h.worker, &request);
-    post_load(&h);
+    post_load(&h, model_folder());
     engine_event event = next_event(&h);
     engine_event_free(h.worker, &event);
     engine_ids_free(&prompt);
@@ -520,8 +560,9 @@ TESTS(RUN(each_sequence_of_a_batch_gets_the_tokens_of_its_lone_run),
       RUN(sequences_that_do_not_fit_together_take_turns_and_keep_their_tokens),
       RUN(only_what_is_new_is_computed_after_a_fork_a_rewind_and_a_repeat),
       RUN(idle_sessions_give_way_oldest_first), RUN(a_long_prompt_ends_soon_after_its_cancel),
-      RUN(a_cancelled_answer_gives_what_was_held_back), RUN(requests_that_can_never_run_are_refused_with_counts),
-      RUN(requests_past_the_queue_are_refused), RUN(a_score_agrees_with_the_answer_it_scores),
-      RUN(a_score_that_gives_way_is_the_same_score),
+      RUN(a_cancelled_answer_gives_what_was_held_back),
+      RUN(requests_that_can_never_run_are_refused_with_counts), RUN(requests_past_the_queue_are_refused),
+      RUN(a_score_agrees_with_the_answer_it_scores), RUN(a_score_that_gives_way_is_the_same_score),
+      RUN(the_greedy_answer_of_a_trained_model_is_the_references),
       RUN(many_threads_post_and_cancel_and_each_job_ends_once),
       RUN(a_worker_that_ends_in_the_middle_gives_everything_back))
