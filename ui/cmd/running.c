@@ -86,6 +86,7 @@ err ui_running_open(ui_cli *cli, const ui_arguments *a, const char *word, ui_run
     }
     e = job_finish(out, engine_worker_load(out->worker, files, &options));
     if (!e.code) e = adapters_load(out, &choice);
+    if (!e.code && *cli->interrupted) e = err_make(ERR_CANCELLED, "cancelled"); /* nothing has begun yet */
     if (e.code) ui_running_close(out);
     return e;
 }
