@@ -1,0 +1,206 @@
+"""What the demo model learns: questions made from questions.txt, answers made from the program's own tables.
+
+The answers name keys and commands that `hyprstream help --json` lists, and no others. All is a function of the tables, the
+two text files and a seed. A family is one line of questions.txt or one frame of FRAMES; families marked "~" there and
+the frames of FRAMES_HELD are never learned from.
+"""
+import json, random, re, string
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+FRAMES = [
+    "how do I {}?", "how can I {}?", "how to {}", "how do i {}", "what do I press to {}?", "which key do I press to {}?",
+    "i want to {}", "I would like to {}", "I need to {}", "is there a way to {}?", "can I {}?", "tell me how to {}",
+    "could you tell me how to {}?", "help me {}", "{}", "please {}", "what is the command to {}?", "show me how to {}",
+    "where can I {}?", "is it possible to {}?", "what must I do to {}?", "I am trying to {}", "{}, how?", "can you {}?",
+    "how would I {}?", "i'd like to {}", "what is the way to {}?", "which command do I use to {}?", "how should i {}",
+    "i can't find how to {}", "do you know how to {}?",
+]
+FRAMES_HELD = ["what's the best way to {}?", "any idea how I can {}?", "is there some key to {}?"]
+OPENINGS = ["", "", "", "", "", "", "hey, ", "hi, ", "um, ", "so ", "ok, ", "please, ", "hello, ", "sorry, ", "and ", "now ", "excuse me, "]
+ENDINGS = ["", "", "", "", "", "", " please", " in hyprstream", " here", " now", ", thanks", " in this program", " again"]
+
+# Places whose keys need a step before them: how to get there from the input, where a person begins.
+STEPS = {"anywhere": "Press {key}", "chat input": "In the input, press {key}", "conversation": "Press Esc, then {key}",
+         "models": "In the models pane (F2), press {key}", "conversations": "Press Esc, then o, then {key}",
+         "sampling": "Press Esc, then s, then {key}", "log": "In the log pane, press {key}"}
+
+# Questions that a command answers: the command's name, what to type, what it does.
+COMMANDS = {
+    "infer": ("infer", "infer MODEL -p TEXT", "it prints the answer and ends."),
+    "infer-adapter": ("infer", "infer MODEL -p TEXT --adapter NAME@SCALE", "repeat --adapter to stack several."),
+    "tokenize": ("tokenize", "tokenize MODEL TEXT", "it prints the token ids."),
+    "template": ("template", "template MODEL FILE", "it prints the conversation as the chat template writes it."),
+    "score": ("score", "score MODEL --text TEXT", "it prints the log-probability of each token and the perplexity."),
+    "bench": ("bench", "bench MODEL", "it measures tokens per second, load time and memory."),
+    "list": ("list", "list", "it prints your models."),
+    "config": ("config", "config list", "config set NAME VALUE changes a setting, such as models.dir."),
+    "doctor": ("doctor", "doctor", "it checks libtorch, devices, terminal and folders."),
+    "chat-command": ("chat", "chat MODEL", "it chats in plain lines."),
+}
+PLAIN = {
+    "not-yet": "This version of hyprstream cannot do that.",
+    "about": "I am the demo model of hyprstream, a workstation for language models in the terminal. Ask me which key or command does what.",
+    "thanks": "You are welcome.",
+    "outside": "I only know hyprstream.",
+}
+
+
+class Answers:
+    """The answer of each intent, and the key or command by which it is judged."""
+
+    def __init__(self, table, intents):
+        actions = {a["name"]: a for a in table["actions"]}
+        commands = {c["name"] for c in table["commands"]}
+        self.text, self.brief, self.named = {}, {}, {}
+        for intent in intents:
+            if intent in PLAIN:
+                self.put(intent, PLAIN[intent], PLAIN[intent].split(".")[0] + ".", None)
+            elif intent in COMMANDS:
+                name, line, does = COMMANDS[intent]
+                assert name in commands, f"the program has no command {name}"
+                self.put(intent, f"Run hyprstream {line}: {does}", f"hyprstream {line}", f"hyprstream {line}")
+            else:
+                a = actions[intent]
+                step = STEPS[a["place"]].format(key=a["key"])
+                keys = step.replace("Press ", "").replace("In the input, press ", "").replace("In the models pane (F2), press ", "F2, then ")
+                does = a["help"][0].lower() + a["help"][1:]
+                extra = " Or run hyprstream inspect MODEL." if intent == "inspect" else ""
+                self.put(intent, f"{step}: {does}.{extra}", keys, step)
+
+    def put(self, intent, text, brief, named):
+        self.text[intent], self.brief[intent], self.named[intent] = text, brief, named
+
+    def is_right(self, intent, reply):
+        """The exact key or command, not merely something like it."""
+        if not self.named[intent]:
+            return reply == self.text[intent]
+        return reply.startswith((self.named[intent] + ":", "Run " + self.named[intent] + ":"))
+
+
+def expand(line, rng):
+    while True:
+        made = re.sub(r"\{([^{}]*)\}", lambda m: rng.choice(m.group(1).split("|")), line)
+        if made == line:
+            return re.sub(r"\s+", " ", made).strip()
+        line = made
+
+
+def read_questions():
+    """intent -> (learned families, held-out families)"""
+    intents, name = {}, None
+    for line in (HERE / "questions.txt").read_text().splitlines():
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            name = line[1:-1]
+            intents[name] = ([], [])
+        else:
+            intents[name][line.startswith("~")].append(line.lstrip("~"))
+    return intents
+
+
+def read_hundred():
+    rows = [r.split("\t") for r in (HERE / "held_out.txt").read_text().splitlines() if r and not r.startswith("#")]
+    assert len(rows) == 100
+    return rows
+
+
+THINGS = """apple bread soup cake pizza coffee tea rice chicken fish salad cheese egg potato pasta garden tree flower rose grass river
+lake ocean mountain moon sun star planet rain snow storm wind summer winter dog cat horse bird cow elephant lion spider bee shark
+house roof kitchen door window bed chair lamp car bicycle train plane ship bus road bridge tower castle church museum school hospital
+doctor teacher lawyer painter singer king queen president war peace money bank tax job boss salary holiday birthday wedding party music
+guitar piano song film book novel poem story joke football tennis chess marathon world cup olympics shirt shoe hat jacket hair tooth
+eye heart knee back headache cold fever vitamin medicine virus cell atom gravity light energy electricity battery engine robot rocket
+phone camera television radio newspaper website email video photo facebook instagram twitter game minecraft passport visa ticket hotel
+beach spain france germany italy japan china india brazil canada egypt kenya russia mexico london paris berlin tokyo rome madrid
+einstein newton shakespeare mozart picasso napoleon caesar cleopatra darwin linux windows excel javascript java sql html css calculus
+algebra triangle fraction percent prime number equation verb noun alphabet french german spanish latin neighbour baby wife brother
+mother father friend child dishwasher fridge oven vacuum paint wall wood nail hammer mortgage insurance contract stock bitcoin""".split()
+PLACES = "spain france germany italy japan china india brazil canada egypt kenya russia mexico peru london paris berlin tokyo rome norway sweden".split()
+VERBS = """cook bake fry grow plant wash clean repair fix paint build sell buy rent draw sing play learn study teach feed train walk ride drive
+fly park clean open close start stop copy edit delete remove write read send load unload save find see hear measure count weigh cut
+sew knit iron fold hide show move carry throw catch kick lose win earn spend invest cancel return book order cure treat heal prevent
+make get use change choose set run check print list share push pull install clone tag serve regenerate continue filter""".split()
+OUTSIDE = [
+    "what is the capital of {place}?", "where is {place}?", "how many people live in {place}?", "what language do they speak in {place}?",
+    "what is the weather in {place} today?", "how do I get to {place}?", "who is the president of {place}?", "how far is it to {place}?",
+    "who invented the {thing}?", "who wrote {thing}?", "who was {thing}?", "when was the {thing} invented?", "what is a {thing}?",
+    "what is {thing}?", "why is the {thing} so {adjective}?", "why is {thing} {adjective}?", "how do I {verb} a {thing}?", "how do I {verb} my {thing}?",
+    "how can I {verb} the {thing}?", "how to {verb} a {thing}", "can you {verb} my {thing}?", "I want to {verb} a {thing}", "help me {verb} the {thing}",
+    "{verb} the {thing}", "write a poem about {thing}", "write me a story about a {thing}", "tell me a joke about a {thing}", "tell me about {thing}",
+    "write a letter to my {thing}", "tell me a joke", "sing a song", "what is {n} plus {n}?", "what is {n} times {n}?", "{n} + {n}", "{n} minus {n}",
+    "how much is {n} divided by {n}?", "what is the square root of {n}?", "translate {thing} into {language}", "how do you say {thing} in {language}?",
+    "what does {thing} mean in {language}?", "how old is {thing}?", "how big is a {thing}?", "how much does a {thing} cost?", "where can I buy a {thing}?",
+    "what should I eat today?", "what is the best {thing}?", "which {thing} is better?", "do you like {thing}?", "do you have a {thing}?", "is {thing} {adjective}?",
+    "are {thing}s {adjective}?", "what is the meaning of life?", "what time is it?", "what day is today?", "who won the {thing} yesterday?",
+    "explain {thing} to me", "explain the {thing}", "what is the difference between {thing} and {thing}?", "give me a recipe for {thing}",
+    "how many {thing}s are there?", "how long does a {thing} live?", "my {thing} is {adjective}, what can I do?", "write python code that sorts {thing}s",
+    "write a function that counts {thing}s", "what colour is the {thing}?", "recommend a {thing}", "should I buy a {thing}?", "is it going to rain in {place}?",
+    "summarise {thing} for me", "what happened in {place} in {n}?", "name three {thing}s", "who is the best {thing} in {place}?", "i am {adjective}",
+    "i love {thing}", "where do {thing}s come from?", "which {thing} do I {verb} in {place}?", "what key opens the {thing}?",
+]
+ADJECTIVES = "big small blue red green hot cold old new fast slow bright sad happy broken tired rich poor healthy sweet heavy strange dirty dangerous".split()
+LANGUAGES = "french german spanish latin italian japanese chinese english".split()
+
+
+def outside(rng):
+    fill = {"thing": THINGS, "place": PLACES, "verb": VERBS, "adjective": ADJECTIVES, "language": LANGUAGES}
+    def one(m):
+        return str(rng.randint(1, 2000)) if m.group(1) == "n" else rng.choice(fill[m.group(1)])
+    return re.sub(r"\{(\w+)\}", one, rng.choice(OUTSIDE))
+
+
+def roughen(text, rng):
+    """As people type: small letters, no question mark, a slip of the finger."""
+    if rng.random() < 0.5:
+        text = text.lower()
+    elif rng.random() < 0.5:
+        text = text[0].upper() + text[1:]
+    if rng.random() < 0.4:
+        text = text.rstrip("?")
+    if rng.random() < 0.12 and len(text) > 8:
+        i = rng.randrange(1, len(text) - 1)
+        text = rng.choice([text[:i] + text[i + 1:], text[:i] + text[i + 1] + text[i] + text[i + 2:], text[:i] + text[i] + text[i:],
+                           text[:i] + rng.choice(string.ascii_lowercase) + text[i + 1:]])
+    return text
+
+
+def ask(family, rng, frames=FRAMES, rough=True):
+    if family.startswith("?"):
+        text = expand(family[1:], rng) + ("?" if re.match(r"\??(what|which|where|how|is|who|are|can|does)", family) else "")
+    else:
+        text = rng.choice(frames).format(expand(family, rng))
+    if not rough:
+        return text
+    text = rng.choice(OPENINGS) + text
+    ending = rng.choice(ENDINGS)
+    text = text[:-1] + ending + "?" if ending and text.endswith("?") else text + ending
+    return roughen(text, rng)
+
+
+class Corpus:
+    def __init__(self, table, seed):
+        self.questions = read_questions()
+        self.answers = Answers(table, list(self.questions) + ["outside"])
+        self.rng = random.Random(seed)
+        self.intents = list(self.questions)
+
+    def learned(self):
+        """One (intent, question) to learn from."""
+        rng = self.rng
+        if rng.random() < 0.16:
+            return "outside", roughen(rng.choice(OPENINGS) + outside(rng), rng)
+        intent = rng.choice(self.intents)
+        return intent, ask(rng.choice(self.questions[intent][0]), rng)
+
+    def held(self, each=6):
+        """Questions of the held-out families, and of the learned ones in held-out frames."""
+        rng, rows = random.Random(1), []
+        for intent, (learned, held) in self.questions.items():
+            rows += [(intent, ask(f, rng, rough=False)) for f in held for _ in range(each)]
+            goals = [f for f in learned if not f.startswith("?")]
+            rows += [(intent, ask(rng.choice(goals), rng, FRAMES_HELD, rough=False)) for _ in range(each) if goals]
+        return rows
