@@ -187,6 +187,7 @@ TEST(a_stack_changes_the_answer_and_shares_nothing_with_another)
     engine_ids prompt = {0};
     check_ok(engine_tokenizer_encode(engine_model_borrow_tokenizer(model),
                                      VIEW("<s><|user|>quit</s><|assistant|>"), false, &prompt));
+    engine_worker_forget(worker, NULL);
     engine_request request = request_of(&prompt, 40);
     request.ignore_eos = false;
     answer plain = run_alone(&request);
