@@ -455,19 +455,20 @@ TEST(a_file_cut_off_anywhere_is_refused)
     }
 }
 
+#define TIMES_16(text) text text text text text text text text text text text text text text text text
+
 TEST(a_text_or_its_growth_past_the_limit_is_refused_and_nothing_is_added)
 {
     engine_tokenizer *t =
         parsed(SMALL("\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"t\"}, "
-                     "\"content\": \"tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt\"},"));
+                     "\"content\": \"" TIMES_16(TIMES_16("tttttttttttttttt")) "\"},"));
     size_t size = (size_t)TOKENIZER_TEXT_BYTES_MAX + 1;
     char *long_text = memory_alloc(size);
     memset(long_text, 't', size);
     engine_ids ids = {0};
     engine_ids_push(&ids, 42);
     check_fails(engine_tokenizer_encode(t, (bytes_view){long_text, size}, true, &ids), ERR_LIMIT, "64 MiB");
-    check_fails(engine_tokenizer_encode(t, (bytes_view){long_text, 8 << 20}, true, &ids), ERR_LIMIT,
-                "256 MiB");
+    check_fails(engine_tokenizer_encode(t, (bytes_view){long_text, 66000}, true, &ids), ERR_LIMIT, "256 MiB");
     check_int(ids.count, 1);
     engine_ids_free(&ids);
     free(long_text);
