@@ -67,10 +67,6 @@ static err module_open(const tensor_module **out)
     char path[PATH_MAX];
     err e = module_find(path);
     if (e.code) return e;
-    /* libtorch's threads spin while they wait for each other, and read how long when they are loaded. On cores
-     * that other programs use too that takes all the time there is (a prompt of 512 tokens 7.5 s, 1.3 s when
-     * they sleep; a token 48 ms and 44). Who sets it otherwise is obeyed. */
-    setenv("OMP_WAIT_POLICY", "passive", 0);
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library) return err_make(ERR_DEVICE, "libtorch cannot be opened: %s", dlerror());
     /* A data pointer becomes a function pointer: dlsym's own way, which ISO C has no words for. */
