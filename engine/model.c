@@ -233,10 +233,7 @@ static void collect_eos(engine_model *m)
 static err load_decoder(engine_model *m, const engine_model_options *options)
 {
     engine_decoder_options how = {m->device, m->type, options->progress, options->context};
-    double begin = clock_seconds();
-    err e = engine_decoder_new(m->spec, m->weights, &how, &m->decoder);
-    m->load_seconds = clock_seconds() - begin;
-    return e;
+    return engine_decoder_new(m->spec, m->weights, &how, &m->decoder);
 }
 
 /* Opens the door and says where to compute. */
@@ -274,8 +271,10 @@ static err model_read(engine_files *files, const engine_model_options *options, 
 err engine_model_open(engine_files *files_taken, const engine_model_options *options, engine_model **out)
 {
     engine_model *m = memory_alloc(sizeof *m), *same = NULL;
+    double begin = clock_seconds();
     m->shares = 1;
     err e = model_read(files_taken, options, m, &same);
+    if (options->weights) m->load_seconds = clock_seconds() - begin;
     engine_files_free(files_taken);
     if (e.code || same) {
         model_destroy(m);
