@@ -52,8 +52,8 @@ function(hyprstream_tests folder)
     target_link_libraries(${target} PRIVATE ${TESTS_LINKS} hs_test_support)
     add_test(NAME ${folder}/${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${folder}/${name} PROPERTIES LABELS ${folder} TIMEOUT 300
-                         # OMP as ui/main.c; a test asks for more memory than there is
-                         ENVIRONMENT "OMP_WAIT_POLICY=passive;ASAN_OPTIONS=allocator_may_return_null=1")
+                         # OMP as ui/main.c; a test asks for more memory than there is; screens are drawn in a pty
+                         ENVIRONMENT "OMP_WAIT_POLICY=passive;ASAN_OPTIONS=allocator_may_return_null=1;TERM=xterm-256color")
     if(name IN_LIST TESTS_THREADS)
       set_tests_properties(${folder}/${name} PROPERTIES LABELS "${folder};threads")
       add_dependencies(threads ${target})
