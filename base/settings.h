@@ -45,8 +45,8 @@ err settings_open(const folders *where, const env *e, settings **out);
 void settings_free(settings *s);
 const folders *settings_borrow_folders(const settings *s);
 
-/* The first value that its row refuses: ERR_FORMAT names the place it comes from. Until then it is read as the
- * default. */
+/* The first value that its row refuses: ERR_FORMAT names the place it comes from. Until then it is read as
+ * the default. */
 err settings_check(const settings *s);
 /* One sentence for each unknown key of the file. Borrowed from s. */
 size_t settings_warning_count(const settings *s);
@@ -54,8 +54,8 @@ const char *settings_borrow_warning(const settings *s, size_t i);
 /* The row of this name; ERR_NOT_FOUND with the nearest name. */
 err settings_find(const char *name, const setting_row **out);
 
-/* Borrowed until the next change. The name must be a row's. What is not set ("") is 0 as an integer and NaN as
- * a number. */
+/* Borrowed until the next change. The name must be a row's. What is not set ("") is 0 as an integer and NaN
+ * as a number. */
 const char *settings_text(const settings *s, const char *name);
 int64_t settings_integer(const settings *s, const char *name);
 double settings_number(const settings *s, const char *name);

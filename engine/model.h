@@ -66,8 +66,9 @@ const char *engine_model_borrow_content_id(const engine_model *m); /* of the wei
 uint64_t engine_model_bytes(const engine_model *m);      /* of weights, as the files store them */
 uint64_t engine_model_parameters(const engine_model *m); /* elements */
 tensor_device engine_model_device(const engine_model *m);
-tensor_type engine_model_type(const engine_model *m);    /* what it computes in */
-double engine_model_load_seconds(const engine_model *m); /* measured, libtorch's opening included; 0 without weights */
+tensor_type engine_model_type(const engine_model *m); /* what it computes in */
+double engine_model_load_seconds(
+    const engine_model *m); /* measured, libtorch's opening included; 0 without weights */
 
 /* Ids that end an answer: of generation_config.json, config.json, the tokenizer's eos and the turn ends that
  * are in its vocabulary as special tokens. Sorted, no doubles. */

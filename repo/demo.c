@@ -17,12 +17,18 @@ typedef struct demo_commit {
 } demo_commit;
 
 static const demo_commit commits[] = {
-    {"Add the demo model", "base", "The model without adapters",
-     {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
-      "model.safetensors", "data/polite.jsonl"}},
-    {"Add the adapter brief: only the keys", "brief", "The first adapter",
+    {"Add the demo model",
+     "base",
+     "The model without adapters",
+     {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+      "chat_template.jinja", "model.safetensors", "data/polite.jsonl"}},
+    {"Add the adapter brief: only the keys",
+     "brief",
+     "The first adapter",
      {"adapters/01_brief.safetensors", "adapters/01_brief.config.json"}},
-    {"Add the adapter pirate: answers of the sea", "pirate", "The second adapter",
+    {"Add the adapter pirate: answers of the sea",
+     "pirate",
+     "The second adapter",
      {"adapters/02_pirate.safetensors", "adapters/02_pirate.config.json"}},
 };
 
@@ -50,8 +56,8 @@ static err commit_files(const char *assets, git_repository *repo, const demo_com
 }
 
 /* One commit on `parent` (NULL: the first) and its tag; *made is the caller's. */
-static err commit_make(git_repository *repo, const demo_commit *commit, const git_oid *tree_id, git_commit *parent,
-                       git_commit **made)
+static err commit_make(git_repository *repo, const demo_commit *commit, const git_oid *tree_id,
+                       git_commit *parent, git_commit **made)
 {
     git_signature *who = NULL;
     git_tree *tree = NULL;
@@ -62,17 +68,20 @@ static err commit_make(git_repository *repo, const demo_commit *commit, const gi
     err e = repo_git_check(git_signature_now(&who, "hyprstream", "demo@hyprstream.invalid"), "sign");
     if (!e.code) e = repo_git_check(git_tree_lookup(&tree, repo, tree_id), "read a tree");
     if (!e.code)
-        e = repo_git_check(git_commit_create(&id, repo, "HEAD", who, who, NULL, commit->message, tree, parent ? 1 : 0,
-                                             parents),
+        e = repo_git_check(git_commit_create(&id, repo, "HEAD", who, who, NULL, commit->message, tree,
+                                             parent ? 1 : 0, parents),
                            "commit");
     if (!e.code) e = repo_git_check(git_commit_lookup(&done, repo, &id), "read a commit");
     if (!e.code)
-        e = repo_git_check(git_tag_create(&tag_id, repo, commit->tag, (git_object *)done, who, commit->tag_message, 0),
-                           "tag");
+        e = repo_git_check(
+            git_tag_create(&tag_id, repo, commit->tag, (git_object *)done, who, commit->tag_message, 0),
+            "tag");
     git_signature_free(who);
     git_tree_free(tree);
-    if (e.code) git_commit_free(done);
-    else *made = done;
+    if (e.code)
+        git_commit_free(done);
+    else
+        *made = done;
     return e;
 }
 
@@ -147,8 +156,10 @@ err repo_demo_install(const char *assets, const char *models, bool *made)
     git_libgit2_init();
     e = repository_make(assets, bytes_text(&part_name));
     if (!e.code && rename(bytes_text(&part_name), place) != 0) e = err_errno("rename to %s", place);
-    if (e.code) file_remove_tree(bytes_text(&part_name));
-    else *made = true;
+    if (e.code)
+        file_remove_tree(bytes_text(&part_name));
+    else
+        *made = true;
     git_libgit2_shutdown();
     bytes_free(&part_name);
     free(place);

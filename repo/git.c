@@ -16,5 +16,6 @@ err repo_git_check(int status, const char *what)
 {
     if (status >= 0) return ERR_OK;
     const git_error *last = git_error_last();
-    return err_make(code_of(status), "%s: %s", what, last && last->message ? last->message : "git gave no reason");
+    return err_make(code_of(status), "%s: %s", what,
+                    last && last->message ? last->message : "git gave no reason");
 }

@@ -90,5 +90,5 @@ TEST(what_is_left_is_dropped)
     queue_free(q, free); /* the leak checker watches */
 }
 
-TESTS(RUN(items_come_out_in_order_and_the_descriptor_tells), RUN(a_full_queue_refuses), RUN(waiting_ends_with_the_time),
-      RUN(nothing_is_lost_between_threads), RUN(what_is_left_is_dropped))
+TESTS(RUN(items_come_out_in_order_and_the_descriptor_tells), RUN(a_full_queue_refuses),
+      RUN(waiting_ends_with_the_time), RUN(nothing_is_lost_between_threads), RUN(what_is_left_is_dropped))

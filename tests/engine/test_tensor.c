@@ -22,7 +22,8 @@ static void check_numbers_near(const tensor *t, size_t count, const float *wante
 }
 
 #define CHECK_NUMBERS(t, ...)                                                                                \
-    check_numbers_near((t), sizeof((float[]){__VA_ARGS__}) / sizeof(float), (const float[]){__VA_ARGS__}, 1e-5f)
+    check_numbers_near((t), sizeof((float[]){__VA_ARGS__}) / sizeof(float), (const float[]){__VA_ARGS__},    \
+                       1e-5f)
 
 static tensor *numbers(tensor_scope *s, int64_t rows, int64_t columns, const float *values)
 {
@@ -229,7 +230,8 @@ TEST(attention_with_shared_heads_is_causal_and_scaled)
     CHECK_NUMBERS(tensor_attention(s, q, k, v, NULL, false, 0.5), early_0, late_0, early_1, late_1);
     tensor *mask = TENSOR_RESHAPE(s, NUMBERS(s, 2, 2, 0, -INFINITY, 0, 0), 1, 1, 2, 2);
     CHECK_NUMBERS(tensor_attention(s, q, k, v, mask, false, 0.5), 10, late_0, 10, late_1);
-    tensor *allowed = TENSOR_RESHAPE(s, tensor_cast(s, NUMBERS(s, 2, 2, 1, 0, 1, 1), TENSOR_BOOL), 1, 1, 2, 2);
+    tensor *allowed =
+        TENSOR_RESHAPE(s, tensor_cast(s, NUMBERS(s, 2, 2, 1, 0, 1, 1), TENSOR_BOOL), 1, 1, 2, 2);
     CHECK_NUMBERS(tensor_attention(s, q, k, v, allowed, false, 0.5), 10, late_0, 10, late_1);
     check_ok(tensor_scope_close(s));
 }
@@ -245,7 +247,8 @@ TEST(the_three_norms_round_in_three_orders)
     CHECK_NUMBERS(tensor_rms_norm(s, x, w, 37.5, TENSOR_NORM_LLAMA), 6 / sqrtf(50), 2 / sqrtf(50));
     /* 1.04 and 1.03 have no bf16: rounded before the weight or after it, the product differs. */
     tensor *narrow = tensor_cast(s, NUMBERS(s, 1, 2, 3, 4), TENSOR_BF16);
-    tensor *wide = tensor_cast(s, tensor_from_f32(s, TENSOR_CPU, (const float[]){1.04f, 1.03f}, 2), TENSOR_BF16);
+    tensor *wide =
+        tensor_cast(s, tensor_from_f32(s, TENSOR_CPU, (const float[]){1.04f, 1.03f}, 2), TENSOR_BF16);
     CHECK_NUMBERS(tensor_rms_norm(s, narrow, wide, 0, TENSOR_NORM_LLAMA), 0.87890625f, 1.171875f);
     CHECK_NUMBERS(tensor_rms_norm(s, narrow, wide, 0, TENSOR_NORM_F32_WEIGHT), 0.8828125f, 1.1640625f);
     check_ok(tensor_scope_close(s));

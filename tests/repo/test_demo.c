@@ -64,5 +64,5 @@ TEST(a_missing_asset_is_named_and_nothing_stays)
     file_list_free(&left);
 }
 
-TESTS(RUN(an_empty_models_folder_gets_the_demo_with_its_history), RUN(a_folder_that_holds_a_model_is_left_alone),
-      RUN(a_missing_asset_is_named_and_nothing_stays))
+TESTS(RUN(an_empty_models_folder_gets_the_demo_with_its_history),
+      RUN(a_folder_that_holds_a_model_is_left_alone), RUN(a_missing_asset_is_named_and_nothing_stays))

@@ -116,10 +116,7 @@ static void set_scale(ui_app *app, double scale)
 }
 
 /* Whole steps, so that ten of them make one. */
-static double stepped(double scale, int steps)
-{
-    return (round(scale / SCALE_STEP) + steps) * SCALE_STEP;
-}
+static double stepped(double scale, int steps) { return (round(scale / SCALE_STEP) + steps) * SCALE_STEP; }
 static void run_raise_scale(ui_app *app) { set_scale(app, stepped(chosen_adapter(app)->scale, 1)); }
 static void run_lower_scale(ui_app *app) { set_scale(app, stepped(chosen_adapter(app)->scale, -1)); }
 
