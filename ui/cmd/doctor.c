@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "base/text.h"
+#include "engine/kernels/kernels.h"
 #include "engine/tensor/tensor.h"
 #include "ui/app/models.h"
 #include "ui/cmd/arguments.h"
@@ -77,7 +78,7 @@ static void libtorch_look(findings *all)
         return;
     }
     bytes_printf(&f->value, "%s, %s", tensor_library_version(), tensor_library_path());
-    bytes_printf(&add(all, "device")->value, "cpu, %d threads", tensor_threads());
+    bytes_printf(&add(all, "device")->value, "cpu, %d threads, %s kernels", tensor_threads(), kernel_set_name(0));
     int count = tensor_cuda_count();
     for (int i = 0; i < count && i < CUDA_DEVICES_SHOWN_MAX; i++) device_look(all, i);
     /* "auto" knows of a GPU that is there but cannot be used. */

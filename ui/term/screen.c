@@ -319,7 +319,6 @@ bool ui_screen_take_key(ui_screen *s, ui_key *out)
 int ui_screen_rows(const ui_screen *s) { return s->rows; }
 int ui_screen_columns(const ui_screen *s) { return s->columns; }
 bool ui_screen_is_ascii(const ui_screen *s) { return s->ascii; }
-ui_colors ui_screen_colors(const ui_screen *s) { return s->colors; }
 
 err ui_screen_copy(ui_screen *s, bytes_view text)
 {

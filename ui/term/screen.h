@@ -54,7 +54,6 @@ void ui_screen_enter(ui_screen *s);
 int ui_screen_rows(const ui_screen *s);
 int ui_screen_columns(const ui_screen *s);
 bool ui_screen_is_ascii(const ui_screen *s);
-ui_colors ui_screen_colors(const ui_screen *s);
 
 /* Ask the terminal to place text on the clipboard (OSC 52). ERR_LIMIT: too long. The
  * terminal never answers. */
