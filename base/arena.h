@@ -19,21 +19,26 @@ typedef struct arena {
 void *arena_alloc(arena *a, size_t size);
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, count) ((type *)arena_alloc_array((a), (count), sizeof(type)))
+/* As arena_alloc; a product that overflows ends the program. */
 void *arena_alloc_array(arena *a, size_t count, size_t size);
 
 /* Copies, NUL-terminated. */
 char *arena_text(arena *a, const char *text);
+/* A copy of `size` bytes with a NUL behind them. */
 char *arena_text_n(arena *a, const char *text, size_t size);
-char *arena_printf(arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
+char *arena_printf(arena *a, const char *format, ...) PRINTF_LIKE(2, 3); /* as printf, into the arena */
 
 void arena_free(arena *a); /* the arena is empty and usable again */
 
 /* malloc family that ends the program instead of returning NULL. For small, ordinary objects. */
 void *memory_alloc(size_t size); /* zeroed */
-void *memory_resize(void *block, size_t size);
+void *memory_resize(void *block, size_t size); /* as realloc, but never NULL (size 0: one byte) */
+/* To count * size bytes; a product that overflows ends the program. */
 void *memory_resize_array(void *block, size_t count, size_t size);
-char *memory_text(const char *text);
+char *memory_text(const char *text); /* a copy; free() */
+/* A copy of `size` bytes with a NUL behind them; free(). */
 char *memory_text_n(const char *text, size_t size);
+/* Says how much was wanted and ends the program. */
 void memory_exhausted(size_t size) __attribute__((noreturn));
 
 #endif

@@ -25,19 +25,20 @@ typedef struct bytes_view {
 
 bytes_view bytes_view_of(const char *text); /* up to the NUL; NULL gives an empty view */
 bytes_view bytes_borrow(const bytes *b);    /* valid until the next change of b */
-bool bytes_view_equal(bytes_view a, bytes_view b);
-bool bytes_view_is(bytes_view a, const char *text);
+bool bytes_view_equal(bytes_view a, bytes_view b); /* same size, same bytes */
+bool bytes_view_is(bytes_view a, const char *text); /* equal to the text up to its NUL */
 
 void bytes_reserve(bytes *b, size_t more); /* room for `more` further bytes and the NUL */
-void bytes_append(bytes *b, const void *data, size_t size);
-void bytes_append_text(bytes *b, const char *text);
-void bytes_append_view(bytes *b, bytes_view view);
-void bytes_append_byte(bytes *b, char byte);
-void bytes_printf(bytes *b, const char *format, ...) PRINTF_LIKE(2, 3);
+void bytes_append(bytes *b, const void *data, size_t size); /* `data` may not lie in b */
+void bytes_append_text(bytes *b, const char *text); /* up to its NUL */
+void bytes_append_view(bytes *b, bytes_view view); /* as bytes_append */
+void bytes_append_byte(bytes *b, char byte); /* one byte; the NUL behind the end stays */
+void bytes_printf(bytes *b, const char *format, ...) PRINTF_LIKE(2, 3); /* as printf, appended */
+/* What would lie beyond the end is not there to be removed. */
 void bytes_remove(bytes *b, size_t begin, size_t size);
 void bytes_clear(bytes *b); /* size 0, memory kept */
 const char *bytes_text(const bytes *b); /* never NULL; valid until the next change */
 char *bytes_take(bytes *b);             /* the NUL-terminated memory is the caller's: free() */
-void bytes_free(bytes *b);
+void bytes_free(bytes *b); /* empty again; a zeroed one is fine */
 
 #endif

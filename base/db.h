@@ -26,13 +26,14 @@ sqlite3_stmt *db_prepare(db *d, const char *sql);
 /* Bind in order: 'i' int64_t, 'd' double, 't' const char * (NULL: null), 'v' bytes_view (as text), 'b'
  * bytes_view (blob). */
 err db_run(db *d, const char *sql, const char *kinds, ...); /* all rows are stepped through */
+/* As db_run, with `row` for each row; false from it ends the query (no error). */
 err db_query(db *d, const char *sql, bool (*row)(void *context, sqlite3_stmt *statement), void *context,
              const char *kinds, ...);
-int64_t db_last_id(const db *d);
+int64_t db_last_id(const db *d); /* of the row that was inserted last on this connection */
 bytes_view db_column_text(sqlite3_stmt *statement, int column); /* valid until the next step */
-err db_begin(db *d);
-err db_commit(db *d);
-void db_rollback(db *d);
-err db_error(const db *d, const char *what);
+err db_begin(db *d);                         /* BEGIN IMMEDIATE; ERR_IO when another writes for too long */
+err db_commit(db *d);                        /* ERR_IO: nothing was written, roll back */
+void db_rollback(db *d);                     /* outside of a transaction it does nothing */
+err db_error(const db *d, const char *what); /* "what: sqlite's words", of the call that failed last */
 
 #endif

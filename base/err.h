@@ -20,6 +20,11 @@ typedef enum err_code {
     ERR_DEVICE,      /* the accelerator or libtorch is absent or unusable */
     ERR_STATE,       /* not possible now: busy, closed, already done */
     ERR_CANCELLED,   /* the person asked to stop: exit code 130 */
+    ERR_EXISTS,      /* the name is taken: another name, or --force */
+    ERR_CONFLICT,    /* two changes of one thing; nothing was overwritten */
+    ERR_BUSY,        /* somebody else holds the lock: try again */
+    ERR_DENIED,      /* credentials are missing or were refused; not ours to write */
+    ERR_NOTHING,     /* nothing to do: no change to commit, no action to undo */
 } err_code;
 
 typedef struct err {

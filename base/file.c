@@ -115,6 +115,16 @@ void file_unmap(file_mapping *m)
     *m = (file_mapping){0};
 }
 
+void file_mapping_let_go(const file_mapping *m, const char *data, size_t size)
+{
+    if (!m->size || !size) return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (size_t)(data - m->data) / page * page;
+    void *pages;
+    const char *at = m->data + begin;
+    memcpy(&pages, &at, sizeof pages); /* madvise wants the const off */
+    madvise(pages, (size_t)(data - at) + size, MADV_DONTNEED);
+}
+
 /* ---- writing ---- */
 
 typedef struct file_draft {

@@ -28,20 +28,24 @@ typedef struct file_mapping {
     const char *data;
     size_t size;
 } file_mapping;
+/* The whole file, read-only. Errors: ERR_NOT_FOUND, ERR_IO; an empty file maps to nothing. */
 err file_map(const char *path, file_mapping *out);
 void file_unmap(file_mapping *m); /* a zeroed one is fine */
+/* The pages that hold these bytes of it need not stay in memory; who reads them again reads the file. */
+void file_mapping_let_go(const file_mapping *m, const char *data, size_t size);
 
-bool file_exists(const char *path); /* follows links: a dangling one does not exist */
-bool file_is_folder(const char *path);
-err file_size(const char *path, uint64_t *out);
+bool file_exists(const char *path);             /* follows links: a dangling one does not exist */
+bool file_is_folder(const char *path);          /* or a link to one */
+err file_size(const char *path, uint64_t *out); /* In bytes. ERR_NOT_FOUND, ERR_IO. */
 
 /* Names in a folder without "." and "..", sorted by bytes. */
 typedef struct file_list {
     char **names;
     size_t count;
 } file_list;
+/* The names in it without "." and "..", sorted by their bytes. file_list_free(). ERR_NOT_FOUND, ERR_IO. */
 err file_list_folder(const char *path, file_list *out);
-void file_list_free(file_list *list);
+void file_list_free(file_list *list); /* a zeroed one is fine */
 
 err file_make_folders(const char *path);               /* mkdir -p */
 err file_remove_tree(const char *path);                /* rm -rf; follows no links; an absent one is fine */

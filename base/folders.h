@@ -18,6 +18,6 @@ typedef struct folders {
 
 /* ERR_USAGE when neither HOME nor the system's list of users tells a home folder. */
 err folders_find(const env *e, folders *out);
-void folders_free(folders *f);
+void folders_free(folders *f); /* a zeroed one is fine */
 
 #endif

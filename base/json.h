@@ -43,6 +43,7 @@ err json_parse(bytes_view source, unsigned depth_max, arena *a, const json_node 
 
 /* for (const json_node *item = json_first(list); item; item = item->next) — NULL and scalars have none. */
 const json_node *json_first(const json_node *node);
+/* Items of an array, members of an object; 0 for all else and for NULL. */
 size_t json_count(const json_node *node);
 
 /* Member of an object by key (the last one when it occurs twice, as Python does); NULL if absent,
@@ -55,6 +56,7 @@ bool json_is(const json_node *node, json_type type); /* false for NULL */
 bool json_is_null(const json_node *node);            /* absent or null */
 /* The value when the node has that type and fits, else the fallback. */
 bool json_bool(const json_node *node, bool fallback);
+/* fallback when it is no number, or none that a double holds. */
 double json_double(const json_node *node, double fallback);
 int64_t json_int(const json_node *node, int64_t fallback); /* an integer as text, or a double that is one (1e3, 2.0) */
 bytes_view json_text(const json_node *node);               /* empty unless a string */

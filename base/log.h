@@ -25,11 +25,12 @@ typedef struct log_line {
 } log_line;
 
 err log_open(const char *path, log_level least, log_book **out); /* path NULL: ring only */
-void log_free(log_book *l);
+void log_free(log_book *l);                                      /* NULL is fine */
 void log_write(log_book *l, log_level level, const char *format, ...) PRINTF_LIKE(3, 4); /* l NULL: nothing */
 /* Lines written so far in all, and a copy of line i (the oldest kept is count - LOG_LINES_MAX). False: gone.
  */
 size_t log_count(const log_book *l);
+/* Line i of all that were written; false: it is gone, or there is none yet. Any thread. */
 bool log_copy(const log_book *l, size_t i, log_line *out);
 
 #endif

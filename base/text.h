@@ -18,6 +18,6 @@ void text_human_seconds(double seconds, char *out, size_t out_size);
 void text_append_valid_utf8(bytes *out, bytes_view text);
 /* Nearest of the names (edit distance at most 2) for "did you mean"; NULL: none. */
 const char *text_nearest(const char *word, const char *const *names, size_t count);
-bool text_starts_with(const char *text, const char *start);
+bool text_starts_with(const char *text, const char *start); /* byte for byte; every text starts with "" */
 
 #endif

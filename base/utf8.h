@@ -24,6 +24,6 @@ size_t utf8_encode(uint32_t code, char out[UTF8_BYTES_MAX]);
 
 /* Offset of the first invalid byte, or text.size when all of it is valid. */
 size_t utf8_valid_prefix(bytes_view text);
-bool utf8_is_valid(bytes_view text);
+bool utf8_is_valid(bytes_view text); /* no overlong form, no surrogate, nothing above U+10FFFF */
 
 #endif

@@ -1,5 +1,9 @@
 /* engine/adapter_config.c: adapter_config.json: rank, alpha, and the patterns that change them by module.
  *
+ * Two key sets: PEFT's, and an older one of trainers that kept their own words (rank, alpha, learning_rate,
+ * ...) beside the weights. Without peft_type and with rank it is the older one; what it says of training is
+ * left aside.
+ *
  * Which modules an adapter acts on is told by the tensors of its file, so target_modules and its like are not
  * read, nor what concerns training alone. */
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -35,6 +39,7 @@ struct engine_adapter_config {
     size_t rank;
     double alpha;
     bool rank_stabilised; /* alpha / sqrt(rank) */
+    bool old_keys;
     char *base;
     pattern_list ranks, alphas;
 };
@@ -184,10 +189,14 @@ static err patterns_find(const pattern_list *list, const char *module, double *v
 
 /* ---- the whole ---- */
 
-static err config_read(const json_node *root, engine_adapter_config *config)
+static char *text_of(const json_node *node)
 {
-    if (!json_is(root, JSON_OBJECT))
-        return err_make(ERR_FORMAT, "is %s, expected an object", json_type_name(root->type));
+    bytes_view text = json_text(node);
+    return memory_text_n(text.data, text.size);
+}
+
+static err peft_read(const json_node *root, engine_adapter_config *config)
+{
     err e = refuse_unsupported(root);
     const json_node *rank = json_get(root, "r"), *alpha = json_get(root, "lora_alpha");
     const json_node *stabilised = json_get(root, "use_rslora");
@@ -201,11 +210,37 @@ static err config_read(const json_node *root, engine_adapter_config *config)
                      json_type_name(stabilised->type));
     config->rank = (size_t)rank_read;
     config->rank_stabilised = json_bool(stabilised, false);
-    bytes_view base = json_text(json_get(root, "base_model_name_or_path"));
-    config->base = memory_text_n(base.data, base.size);
+    config->base = text_of(json_get(root, "base_model_name_or_path"));
     if (!e.code) e = patterns_read(root, "rank_pattern", &config->ranks, read_rank);
     if (!e.code) e = patterns_read(root, "alpha_pattern", &config->alphas, read_number);
     return e;
+}
+
+/* There is no default here: whose would it be? */
+static err old_read(const json_node *root, engine_adapter_config *config)
+{
+    static const char *const bases[] = {"base_model", "model_ref", "base_model_name_or_path"};
+    const json_node *alpha = json_get(root, "alpha");
+    double rank = 0;
+
+    config->old_keys = true;
+    if (json_is_null(alpha)) alpha = json_get(root, "lora_alpha");
+    if (json_is_null(alpha)) return err_make(ERR_FORMAT, "alpha is missing beside rank");
+    err e = read_rank(json_get(root, "rank"), "rank", &rank);
+    if (!e.code) e = read_number(alpha, "alpha", &config->alpha);
+    config->rank = (size_t)rank;
+    const json_node *base = NULL;
+    for (size_t i = 0; i < COUNT_OF(bases) && json_is_null(base); i++) base = json_get(root, bases[i]);
+    config->base = text_of(base);
+    return e;
+}
+
+static err config_read(const json_node *root, engine_adapter_config *config)
+{
+    if (!json_is(root, JSON_OBJECT))
+        return err_make(ERR_FORMAT, "is %s, expected an object", json_type_name(root->type));
+    bool old = json_is_null(json_get(root, "peft_type")) && !json_is_null(json_get(root, "rank"));
+    return old ? old_read(root, config) : peft_read(root, config);
 }
 
 err engine_adapter_config_parse(bytes_view json, engine_adapter_config **out)
@@ -228,6 +263,13 @@ err engine_adapter_config_parse(bytes_view json, engine_adapter_config **out)
 size_t engine_adapter_config_rank(const engine_adapter_config *config) { return config->rank; }
 
 double engine_adapter_config_alpha(const engine_adapter_config *config) { return config->alpha; }
+
+bool engine_adapter_config_is_rank_stabilised(const engine_adapter_config *config)
+{
+    return config->rank_stabilised;
+}
+
+bool engine_adapter_config_has_old_keys(const engine_adapter_config *config) { return config->old_keys; }
 
 const char *engine_adapter_config_borrow_base(const engine_adapter_config *config) { return config->base; }
 

@@ -30,9 +30,11 @@ typedef struct engine_cache_shape {
 err engine_cache_pool_new(const engine_cache_shape *shape, uint64_t bytes_max, engine_cache_pool **out);
 void engine_cache_pool_free(engine_cache_pool *pool);            /* NULL is fine */
 uint64_t engine_cache_pool_bytes(const engine_cache_pool *pool); /* of the blocks in use, shared ones once */
-uint64_t engine_cache_pool_bytes_max(const engine_cache_pool *pool);
+uint64_t engine_cache_pool_bytes_max(const engine_cache_pool *pool); /* as given; 0: no limit */
+/* Of one block: ENGINE_CACHE_BLOCK tokens, keys and values of all layers. */
 uint64_t engine_cache_pool_block_bytes(const engine_cache_pool *pool);
 
+/* Empty; the pool must outlive it. engine_cache_free(). */
 err engine_cache_new(engine_cache_pool *pool, engine_cache **out);
 /* A second cache that starts with the first token_count tokens of this one; takes no memory until one of both
  * writes. ERR_USAGE: token_count above the cache's. */
@@ -43,7 +45,7 @@ void engine_cache_free(engine_cache *cache); /* NULL is fine */
 
 size_t engine_cache_count(const engine_cache *cache);   /* tokens */
 uint64_t engine_cache_bytes(const engine_cache *cache); /* of its blocks, shared ones included */
-const engine_cache_shape *engine_cache_borrow_shape(const engine_cache *cache);
+const engine_cache_shape *engine_cache_borrow_shape(const engine_cache *cache); /* the pool's */
 
 /* -- the decoder's side -----------------------------------------------------------------------------------
  */

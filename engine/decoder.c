@@ -21,16 +21,6 @@ engine_cache_shape engine_decoder_cache_shape(const engine_decoder *d)
     };
 }
 
-const tensor *engine_decoder_borrow_weight(const engine_decoder *d, size_t module)
-{
-    return module < d->module_count ? d->weights[module] : NULL;
-}
-
-const tensor *engine_decoder_borrow_bias(const engine_decoder *d, size_t module)
-{
-    return module < d->module_count ? d->biases[module] : NULL;
-}
-
 void engine_decoder_watch(engine_decoder *d, bool (*go_on)(void *context), void *context)
 {
     d->go_on = go_on;

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "engine/cache.h"
+#include "engine/quantise.h"
 #include "engine/spec.h"
 #include "engine/stack.h"
 #include "engine/tensor/tensor.h"
@@ -25,6 +26,10 @@ typedef struct engine_decoder engine_decoder;
 typedef struct engine_decoder_options {
     tensor_device device;
     tensor_type type; /* TENSOR_F32 or TENSOR_BF16 */
+    /* Pack the linear layers as `kind` while they are loaded; embedding, norms and head stay as they are.
+     * Each is expanded to `type` where it is used. On the CPU. */
+    bool quantise;
+    engine_quantised_kind kind;
     /* Called from 0 to bytes_total while weights are loaded; false cancels (ERR_CANCELLED). NULL is fine. */
     bool (*progress)(void *context, uint64_t bytes_done, uint64_t bytes_total);
     void *context;
@@ -32,7 +37,8 @@ typedef struct engine_decoder_options {
 
 /* Tensors are looked for under "model.", a wrapper's prefix, or none, as the file has them. All that are
  * missing or of a wrong shape are named in one ERR_FORMAT. Weights that the CPU can use as they lie in the
- * file stay there. `spec` is borrowed, `weights` only used during the call. */
+ * file stay there; the pages of those that were quantised are let go. ERR_UNSUPPORTED: to quantise on a GPU.
+ * `spec` is borrowed, `weights` only used during the call. */
 err engine_decoder_new(const engine_spec *spec, const engine_weights *weights,
                        const engine_decoder_options *options, engine_decoder **out);
 void engine_decoder_free(engine_decoder *d); /* NULL is fine */
@@ -40,10 +46,11 @@ void engine_decoder_free(engine_decoder *d); /* NULL is fine */
 /* The same check of names and shapes without loading; needs no libtorch. */
 err engine_decoder_check(const engine_spec *spec, const engine_weights *weights);
 
-const engine_spec *engine_decoder_borrow_spec(const engine_decoder *d);
-tensor_device engine_decoder_device(const engine_decoder *d);
-tensor_type engine_decoder_type(const engine_decoder *d);
-engine_cache_shape engine_decoder_cache_shape(const engine_decoder *d);
+const engine_spec *engine_decoder_borrow_spec(const engine_decoder *d); /* as it was given */
+tensor_device engine_decoder_device(const engine_decoder *d);           /* where its weights are */
+tensor_type engine_decoder_type(const engine_decoder *d);               /* of activations */
+engine_cache_shape
+engine_decoder_cache_shape(const engine_decoder *d); /* what a pool of caches for it must have */
 
 typedef enum engine_logits_want {
     ENGINE_LOGITS_NONE,
@@ -94,6 +101,7 @@ void engine_rows_commit(const engine_rows *rows); /* the caches now hold the row
 /* h: [rows, hidden] in the decoder's type. */
 tensor *engine_decoder_embed(const engine_decoder *d, tensor_scope *s, const int32_t *ids,
                              const engine_rows *rows);
+/* One layer: h [rows, hidden] in, the same out; its keys and values go into the caches of `rows`. */
 tensor *engine_decoder_layer(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *h,
                              const engine_rows *rows);
 /* Logits [wanted rows, vocab_count] of the rows that the segments want, in the decoder's type. NULL without a
@@ -103,7 +111,13 @@ tensor *engine_decoder_head(const engine_decoder *d, tensor_scope *s, tensor *h,
 /* -- for adapters: modules by number, see engine/arch/modules.h
  * ------------------------------------------------- */
 
-const tensor *engine_decoder_borrow_weight(const engine_decoder *d, size_t module); /* NULL: there is none */
-const tensor *engine_decoder_borrow_bias(const engine_decoder *d, size_t module);
+/* NULL: there is none, or it is quantised. */
+const tensor *engine_decoder_borrow_weight(const engine_decoder *d, size_t module);
+/* The whole weight in the decoder's type: borrowed where it lies so, else an expanded copy that is the
+ * scope's. NULL: there is none. */
+const tensor *engine_decoder_weight(const engine_decoder *d, tensor_scope *s, size_t module);
+bool engine_decoder_is_quantised(const engine_decoder *d); /* as the options said */
+const tensor *engine_decoder_borrow_bias(const engine_decoder *d,
+                                         size_t module); /* [out]; NULL: there is none */
 
 #endif

@@ -30,6 +30,9 @@ tensor *engine_rotate(const engine_decoder *d, tensor_scope *s, size_t layer, te
 {
     int which = d->spec->layers[layer].rope;
     if (which < 0 || !x) return x;
+    if (rows->all.training && rows->all.training->written)
+        return tensor_train_rotate(s, x, rows->cos_tensor[which], rows->sin_tensor[which],
+                                   d->spec->head_size);
     if (!rows->all.kernels) return rotate_torch(d, s, x, head_count, which, rows);
     void *data = tensor_borrow_data_mutable(x);
     if (!data) return NULL;
@@ -132,9 +135,27 @@ static bool write_caches(const engine_rows *rows, tensor_scope *s, size_t layer,
     return true;
 }
 
+static tensor *attend_written(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *q, tensor *k,
+                              tensor *v, const engine_training *how)
+{
+    const engine_spec *spec = d->spec;
+    const tensor_attending attending = {
+        .heads = spec->head_count,
+        .kv_heads = spec->kv_head_count,
+        .window = spec->layers[layer].window,
+        .scale = spec->attention_scale,
+        .softcap = spec->attention_softcap,
+        .begins = how->segment_begins,
+        .count = how->segment_count,
+    };
+    return tensor_train_attention(s, q, k, v, &attending);
+}
+
 tensor *engine_attention_run(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *q, tensor *k,
                              tensor *v, const engine_rows *rows)
 {
+    const engine_training *training = rows->all.training;
+    if (training && training->written) return attend_written(d, s, layer, q, k, v, training);
     if (!q || !k || !v || !write_caches(rows, s, layer, k, v)) return NULL;
     const engine_spec *spec = d->spec;
     if (rows->segment_count == 1 && !segment_is_short(rows, &rows->segments[0]))

@@ -9,12 +9,17 @@
 #include "engine/decoder.h"
 #include "engine/kernels/kernels.h"
 
+typedef struct engine_trainable engine_trainable;
+
 struct engine_decoder {
     const engine_spec *spec;
     tensor_device device;
     tensor_type type;
     size_t module_count;
-    tensor **weights, **biases; /* by module; NULL: there is none */
+    tensor **weights, **biases;    /* by module; NULL: there is none */
+    engine_quantised **quantised; /* by module; in place of a weight */
+    bool is_quantised;
+    char *prefix;               /* what stands before "layers.0." in the files: "model." */
     size_t *windows;            /* the different windows of the layers */
     size_t window_count;
     bool (*go_on)(void *context); /* NULL: steps are not watched */
@@ -27,10 +32,26 @@ typedef struct engine_row_range {
     const engine_stack *stack;
 } engine_row_range;
 
+/* How the rows of a training pass are computed: with what is trained, of which a stack knows nothing. */
+typedef struct engine_training {
+    const engine_trainable *trainable; /* NULL: the base alone */
+    double dropout;
+    const size_t *begins; /* [sequence_count + 1]: rows of each sequence */
+    const uint64_t *keys; /* [sequence_count]: of each one's dropout */
+    size_t sequence_count;
+    const size_t *segment_begins; /* [segment_count + 1]: rows of each segment */
+    size_t segment_count;
+    /* By ops whose backward pass is written here, on the CPU; else by libtorch's own one by one: on a GPU, and what
+     * the written ones are checked against. */
+    bool written;
+    bool narrow; /* low-rank branches in the decoder's type, not in f32 */
+} engine_training;
+
 typedef struct engine_ranges {
     const engine_row_range *list; /* in order, without gaps */
     size_t count, row_count;
     bool kernels;
+    const engine_training *training; /* NULL: the ranges' stacks decide */
 } engine_ranges;
 
 /* Keys that a segment's rows see when libtorch's fused attention is used: tokens [first_key, end). */
@@ -95,6 +116,14 @@ tensor *engine_attend_long(const engine_rows *rows, tensor_scope *s, size_t segm
 /* Rotate x [rows, heads * head_size]. In place where the kernels do it, so x must be the caller's own. */
 tensor *engine_rotate(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *x, size_t head_count,
                       const engine_rows *rows);
+/* Outputs [begin, begin + count) of a linear module's weight, as engine_decoder_weight gives the whole. */
+const tensor *engine_decoder_weight_rows(const engine_decoder *d, tensor_scope *s, size_t module,
+                                         size_t begin, size_t count);
+/* What a training pass takes for a module's weight or bias, of the decoder's type; NULL: there is none. */
+const tensor *engine_training_weight(const engine_decoder *d, tensor_scope *s, const engine_training *how,
+                                     size_t module);
+const tensor *engine_training_bias(const engine_decoder *d, tensor_scope *s, const engine_training *how,
+                                   size_t module);
 /* The head without softcap. */
 tensor *engine_head_run(const engine_decoder *d, tensor_scope *s, tensor *h, const engine_rows *rows);
 

@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "engine/decoder_internal.h"
 #include "engine/linear.h"
+#include "engine/trainable_internal.h"
 
 /* -- norms --------------------------------------------------------------------------------------------- */
 
@@ -24,7 +25,8 @@ static bool same_weight(const engine_decoder *d, size_t module, const engine_row
 static tensor *norm_torch(const engine_decoder *d, tensor_scope *s, tensor *x, const tensor *weight)
 {
     tensor_norm_kind kind = (tensor_norm_kind)d->spec->norm;
-    int64_t width = x ? tensor_size(x, 1) : 0, size = tensor_size(weight, 0);
+    if (!x || !weight) return NULL;
+    int64_t width = tensor_size(x, 1), size = tensor_size(weight, 0);
     if (width == size) return tensor_rms_norm(s, x, weight, d->spec->norm_eps, kind);
     tensor *split = TENSOR_RESHAPE(s, x, -1, width / size, size);
     return TENSOR_RESHAPE(s, tensor_rms_norm(s, split, weight, d->spec->norm_eps, kind), -1, width);
@@ -64,10 +66,20 @@ static tensor *norm_run_kernels(const engine_decoder *d, tensor_scope *s, size_t
     return y;
 }
 
+static tensor *norm_train(const engine_decoder *d, tensor_scope *s, size_t module, tensor *x,
+                          const engine_training *how)
+{
+    const tensor *weight = engine_training_weight(d, s, how, module);
+    bool whole = how->trainable && how->trainable->parts[module].weight; /* the weight itself is trained */
+    if (!how->written || whole || !weight) return norm_torch(d, s, x, weight);
+    return tensor_train_norm(s, x, weight, d->spec->norm_eps, (tensor_norm_kind)d->spec->norm);
+}
+
 tensor *engine_norm_run(const engine_decoder *d, tensor_scope *s, size_t module, tensor *x,
                         const engine_ranges *ranges)
 {
     if (!x) return NULL;
+    if (ranges->training) return norm_train(d, s, module, x, ranges->training);
     if (ranges->kernels) return norm_run_kernels(d, s, module, x, ranges);
     if (engine_ranges_run(d, module, ranges, 0, same_weight) == ranges->count)
         return norm_torch(d, s, x, weight_for(d, module, ranges->list[0].stack));
@@ -114,6 +126,7 @@ tensor *engine_decoder_embed(const engine_decoder *d, tensor_scope *s, const int
                              const engine_rows *rows)
 {
     size_t count = rows->all.count;
+    const engine_training *training = rows->all.training;
     for (size_t i = 0; i < rows->all.row_count; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= d->spec->vocab_count)
             return tensor_fail(s,
@@ -121,8 +134,11 @@ tensor *engine_decoder_embed(const engine_decoder *d, tensor_scope *s, const int
                                         i, (int)ids[i], d->spec->vocab_count));
     tensor *all_ids = tensor_from_i32(s, d->device, ids, rows->all.row_count);
     tensor **parts = memory_alloc(count * sizeof *parts);
-    for (size_t i = 0; i < count; i++) parts[i] = embed_range(d, s, &rows->all.list[i], all_ids);
-    tensor *h = count == 1 ? parts[0] : tensor_cat(s, parts, count, 0);
+    for (size_t i = 0; i < count && !training; i++) parts[i] = embed_range(d, s, &rows->all.list[i], all_ids);
+    tensor *h =
+        training ? tensor_embedding(s, engine_training_weight(d, s, training, ENGINE_MODULE_EMBED), all_ids)
+        : count == 1 ? parts[0]
+                     : tensor_cat(s, parts, count, 0);
     free(parts);
     double factor = d->spec->embedding_scale;
     if (factor == 1) return h;
@@ -134,13 +150,18 @@ tensor *engine_decoder_embed(const engine_decoder *d, tensor_scope *s, const int
  * ----------------------------------------------------------------------------------------------- */
 
 /* `out` outputs of a module of its own, or of the fused one from `begin` on. */
-static tensor *project(const engine_decoder *d, tensor_scope *s, size_t layer, bool fused,
-                       engine_module_kind kind, engine_module_kind fused_kind, size_t begin, size_t out,
-                       tensor *x, const engine_rows *rows)
+static engine_linear linear_of(const engine_decoder *d, size_t layer, bool fused, engine_module_kind kind,
+                               engine_module_kind fused_kind, size_t begin, size_t out)
 {
-    engine_linear linear = {engine_module_of(d->spec, layer, fused ? fused_kind : kind), fused ? begin : 0,
-                            out};
-    return engine_linear_run(d, s, linear, x, &rows->all);
+    return (engine_linear){engine_module_of(d->spec, layer, fused ? fused_kind : kind), fused ? begin : 0,
+                           out};
+}
+
+/* All outputs of a module. */
+static tensor *project(const engine_decoder *d, tensor_scope *s, size_t layer, engine_module_kind kind,
+                       size_t out, tensor *x, const engine_rows *rows)
+{
+    return engine_linear_run(d, s, linear_of(d, layer, false, kind, kind, 0, out), x, &rows->all);
 }
 
 static tensor *attention(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *x,
@@ -149,10 +170,14 @@ static tensor *attention(const engine_decoder *d, tensor_scope *s, size_t layer,
     const engine_spec *spec = d->spec;
     size_t q_size = spec->head_count * spec->head_size, kv_size = spec->kv_head_count * spec->head_size;
     bool fused = spec->fused_qkv;
-    tensor *q = project(d, s, layer, fused, ENGINE_MODULE_Q, ENGINE_MODULE_QKV, 0, q_size, x, rows);
-    tensor *k = project(d, s, layer, fused, ENGINE_MODULE_K, ENGINE_MODULE_QKV, q_size, kv_size, x, rows);
-    tensor *v =
-        project(d, s, layer, fused, ENGINE_MODULE_V, ENGINE_MODULE_QKV, q_size + kv_size, kv_size, x, rows);
+    const engine_linear linears[] = {
+        linear_of(d, layer, fused, ENGINE_MODULE_Q, ENGINE_MODULE_QKV, 0, q_size),
+        linear_of(d, layer, fused, ENGINE_MODULE_K, ENGINE_MODULE_QKV, q_size, kv_size),
+        linear_of(d, layer, fused, ENGINE_MODULE_V, ENGINE_MODULE_QKV, q_size + kv_size, kv_size),
+    };
+    tensor *qkv[COUNT_OF(linears)] = {NULL};
+    engine_linear_run_all(d, s, linears, COUNT_OF(linears), x, &rows->all, qkv);
+    tensor *q = qkv[0], *k = qkv[1], *v = qkv[2];
     if (spec->qk_norm != ENGINE_QK_NORM_NONE) {
         q = layer_norm(d, s, layer, ENGINE_MODULE_Q_NORM, q, rows);
         k = layer_norm(d, s, layer, ENGINE_MODULE_K_NORM, k, rows);
@@ -160,7 +185,7 @@ static tensor *attention(const engine_decoder *d, tensor_scope *s, size_t layer,
     q = engine_rotate(d, s, layer, q, spec->head_count, rows);
     k = engine_rotate(d, s, layer, k, spec->kv_head_count, rows);
     tensor *y = engine_attention_run(d, s, layer, q, k, v, rows);
-    return project(d, s, layer, false, ENGINE_MODULE_O, ENGINE_MODULE_O, 0, spec->hidden, y, rows);
+    return project(d, s, layer, ENGINE_MODULE_O, spec->hidden, y, rows);
 }
 
 /* -- MLP
@@ -184,11 +209,19 @@ static const kernel_activation activations[] = {
     [ENGINE_ACTIVATION_RELU] = KERNEL_RELU,
 };
 
+/* The door's list of activations is the spec's. */
+_Static_assert((int)TENSOR_SILU == ENGINE_ACTIVATION_SILU && (int)TENSOR_GELU == ENGINE_ACTIVATION_GELU &&
+                   (int)TENSOR_GELU_TANH == ENGINE_ACTIVATION_GELU_TANH &&
+                   (int)TENSOR_RELU == ENGINE_ACTIVATION_RELU,
+               "one list of activations");
+
 /* act(gate) * up. Overwrites gate where the kernels do it. */
 static tensor *gated(const engine_decoder *d, tensor_scope *s, tensor *gate, tensor *up,
                      const engine_rows *rows)
 {
     if (!gate || !up) return NULL;
+    if (rows->all.training && rows->all.training->written)
+        return tensor_train_gate(s, gate, up, (tensor_activation)d->spec->activation);
     if (!rows->all.kernels) return tensor_mul(s, activate_torch(s, d->spec->activation, gate), up);
     void *y = tensor_borrow_data_mutable(gate);
     const void *other = tensor_borrow_data(up);
@@ -209,10 +242,14 @@ static tensor *mlp(const engine_decoder *d, tensor_scope *s, size_t layer, tenso
 {
     size_t inner = d->spec->inner;
     bool fused = d->spec->fused_gate_up;
-    tensor *gate = project(d, s, layer, fused, ENGINE_MODULE_GATE, ENGINE_MODULE_GATE_UP, 0, inner, x, rows);
-    tensor *up = project(d, s, layer, fused, ENGINE_MODULE_UP, ENGINE_MODULE_GATE_UP, inner, inner, x, rows);
-    tensor *y = gated(d, s, gate, up, rows);
-    return project(d, s, layer, false, ENGINE_MODULE_DOWN, ENGINE_MODULE_DOWN, 0, d->spec->hidden, y, rows);
+    const engine_linear linears[] = {
+        linear_of(d, layer, fused, ENGINE_MODULE_GATE, ENGINE_MODULE_GATE_UP, 0, inner),
+        linear_of(d, layer, fused, ENGINE_MODULE_UP, ENGINE_MODULE_GATE_UP, inner, inner),
+    };
+    tensor *both[COUNT_OF(linears)] = {NULL};
+    engine_linear_run_all(d, s, linears, COUNT_OF(linears), x, &rows->all, both);
+    tensor *y = gated(d, s, both[0], both[1], rows);
+    return project(d, s, layer, ENGINE_MODULE_DOWN, d->spec->hidden, y, rows);
 }
 
 /* -- a layer, the head

@@ -143,6 +143,40 @@ static bool tell(const engine_decoder_options *options, uint64_t done, uint64_t 
     return !options->progress || options->progress(options->context, done, total);
 }
 
+static bool is_packed(const engine_decoder *d, const want_list *list, size_t i)
+{
+    engine_module_kind kind = engine_module_kind_of(list->modules[i]);
+    return d->is_quantised && !list->is_bias[i] && kind >= ENGINE_MODULE_GLOBAL_COUNT &&
+           engine_module_is_linear(kind);
+}
+
+/* One weight in few bits; what it was made of leaves the memory. */
+static err pack_one(engine_decoder *d, const engine_weights *weights, const char *name, size_t module,
+                    engine_quantised_kind kind)
+{
+    tensor_scope *s = tensor_scope_new(false);
+    tensor *t = tensor_contiguous(s, engine_weights_load(weights, s, name, d->type, d->device));
+    const void *data = tensor_borrow_data(t);
+    err e = ERR_OK;
+    if (data)
+        e = engine_quantised_new(kind, data, kernel_type_of(d->type), (size_t)tensor_size(t, 0),
+                                 (size_t)tensor_size(t, 1), &d->quantised[module]);
+    err failed = tensor_scope_close(s);
+    engine_weights_let_go(weights, name);
+    return err_note(e.code ? e : failed, "%s", name);
+}
+
+static err load_one(engine_decoder *d, const engine_weights *weights, const want_list *list, size_t i,
+                    const engine_decoder_options *options)
+{
+    const char *name = list->wants[i].name;
+    if (is_packed(d, list, i)) return pack_one(d, weights, name, list->modules[i], options->kind);
+    tensor_scope *s = tensor_scope_new(false);
+    tensor *t = engine_weights_load(weights, s, name, d->type, d->device);
+    (list->is_bias[i] ? d->biases : d->weights)[list->modules[i]] = tensor_keep(s, t);
+    return tensor_scope_close(s);
+}
+
 static err load_all(engine_decoder *d, const engine_weights *weights, const want_list *list,
                     const engine_decoder_options *options)
 {
@@ -151,13 +185,9 @@ static err load_all(engine_decoder *d, const engine_weights *weights, const want
         total += engine_weights_find(weights, list->wants[i].name)->data.size;
     for (size_t i = 0; i < list->count; i++) {
         if (!tell(options, done, total)) return err_make(ERR_CANCELLED, "loading was cancelled");
-        const char *name = list->wants[i].name;
-        tensor_scope *s = tensor_scope_new(false);
-        tensor *t = engine_weights_load(weights, s, name, d->type, d->device);
-        (list->is_bias[i] ? d->biases : d->weights)[list->modules[i]] = tensor_keep(s, t);
-        err e = tensor_scope_close(s);
+        err e = load_one(d, weights, list, i, options);
         if (e.code) return e;
-        done += engine_weights_find(weights, name)->data.size;
+        done += engine_weights_find(weights, list->wants[i].name)->data.size;
     }
     if (!tell(options, total, total)) return err_make(ERR_CANCELLED, "loading was cancelled");
     return ERR_OK;
@@ -187,6 +217,8 @@ static err check_options(const engine_spec *spec, const engine_decoder_options *
     if (options->type != TENSOR_F32 && options->type != TENSOR_BF16)
         return err_make(ERR_UNSUPPORTED, "a model computes in f32 or bf16, not in %s",
                         tensor_type_name(options->type));
+    if (options->quantise && options->device.cuda)
+        return err_make(ERR_UNSUPPORTED, "a quantised model runs on the CPU: give --device cpu");
     if (spec->head_count % spec->kv_head_count != 0)
         return err_make(ERR_FORMAT, "%zu heads do not divide evenly over %zu key/value heads",
                         spec->head_count, spec->kv_head_count);
@@ -209,12 +241,15 @@ err engine_decoder_new(const engine_spec *spec, const engine_weights *weights,
     d->spec = spec;
     d->device = options->device;
     d->type = options->type;
+    d->is_quantised = options->quantise;
     d->module_count = engine_module_count(spec);
     d->weights = memory_alloc(d->module_count * sizeof *d->weights);
     d->biases = memory_alloc(d->module_count * sizeof *d->biases);
+    d->quantised = memory_alloc(d->module_count * sizeof *d->quantised);
     find_windows(d);
     e = load_all(d, weights, &list, options);
     if (!e.code && list.head_is_embedding) e = tie_head(d);
+    d->prefix = memory_text(list.prefix);
     arena_free(&list.memory);
     if (e.code)
         engine_decoder_free(d);
@@ -229,9 +264,12 @@ void engine_decoder_free(engine_decoder *d)
     for (size_t i = 0; i < d->module_count; i++) {
         tensor_free(d->weights[i]);
         tensor_free(d->biases[i]);
+        engine_quantised_free(d->quantised[i]);
     }
     free(d->weights);
     free(d->biases);
+    free(d->quantised);
     free(d->windows);
+    free(d->prefix);
     free(d);
 }

@@ -20,9 +20,12 @@
 typedef struct files_item {
     char *name;
     uint64_t size;
+    size_t index; /* as its kind counts */
 } files_item;
 
 struct engine_files {
+    const engine_files_kind *kind; /* NULL: a folder */
+    void *context;
     char *place, *title;
     files_item *items; /* sorted by name */
     size_t count, capacity;
@@ -46,7 +49,7 @@ static err item_add(engine_files *f, const char *name, uint64_t size)
         f->capacity = f->capacity ? 2 * f->capacity : 32;
         f->items = memory_resize_array(f->items, f->capacity, sizeof *f->items);
     }
-    f->items[f->count++] = (files_item){memory_text(name), size};
+    f->items[f->count++] = (files_item){memory_text(name), size, 0};
     return ERR_OK;
 }
 
@@ -96,9 +99,47 @@ err engine_files_open_folder(const char *path, engine_files **out)
     return ERR_OK;
 }
 
+/* "..", an absolute name, an empty part: nothing of ours is called so. */
+static bool name_leads_away(const char *name)
+{
+    if (!*name || *name == '/') return true;
+    for (const char *at = name; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        size_t size = strcspn(at, "/");
+        if (size == 0 || (size == 1 && at[0] == '.') || (size == 2 && at[0] == '.' && at[1] == '.'))
+            return true;
+    }
+    return false;
+}
+
+err engine_files_open_kind(const engine_files_kind *kind, void *context_taken, const char *title,
+                           const char *place, const char *const *names, const uint64_t *sizes, size_t count,
+                           engine_files **out)
+{
+    engine_files *f = memory_alloc(sizeof *f);
+    err e = ERR_OK;
+
+    *f = (engine_files){.kind = kind, .context = context_taken};
+    f->place = memory_text(place);
+    f->title = memory_text(title);
+    for (size_t i = 0; !e.code && i < count; i++) {
+        if (name_leads_away(names[i])) continue;
+        e = item_add(f, names[i], sizes[i]);
+        if (!e.code) f->items[f->count - 1].index = i;
+    }
+    if (e.code) {
+        engine_files_free(f);
+        return e;
+    }
+    if (f->count) qsort(f->items, f->count, sizeof *f->items, item_compare);
+    *out = f;
+    return ERR_OK;
+}
+
 void engine_files_free(engine_files *f)
 {
     if (!f) return;
+    if (f->kind) f->kind->free(f->context);
     for (size_t i = 0; i < f->count; i++) free(f->items[i].name);
     free(f->items);
     free(f->place);
@@ -116,27 +157,30 @@ const char *engine_files_borrow_name(const engine_files *f, size_t i) { return f
 
 uint64_t engine_files_size(const engine_files *f, size_t i) { return f->items[i].size; }
 
-bool engine_files_has(const engine_files *f, const char *name)
+static const files_item *item_find(const engine_files *f, const char *name)
 {
-    files_item wanted = {(char *)(uintptr_t)name, 0};
-    return f->count && bsearch(&wanted, f->items, f->count, sizeof *f->items, item_compare);
+    files_item wanted = {.name = (char *)(uintptr_t)name};
+    return f->count ? bsearch(&wanted, f->items, f->count, sizeof *f->items, item_compare) : NULL;
 }
+
+bool engine_files_has(const engine_files *f, const char *name) { return item_find(f, name) != NULL; }
 
 /* ---- reading ---- */
 
-/* The path of a listed file; the caller frees it. */
-static err path_find(const engine_files *f, const char *name, char **path)
+static err item_need(const engine_files *f, const char *name, const files_item **item)
 {
-    if (!engine_files_has(f, name)) return err_make(ERR_NOT_FOUND, "%s holds no %s", f->place, name);
-    *path = file_join(f->place, name);
-    return ERR_OK;
+    *item = item_find(f, name);
+    return *item ? ERR_OK : err_make(ERR_NOT_FOUND, "%s holds no %s", f->place, name);
 }
 
 err engine_files_read(engine_files *f, const char *name, size_t bytes_max, bytes *out)
 {
-    char *path = NULL;
-    err e = path_find(f, name, &path);
-    if (!e.code) e = file_read(path, bytes_max, out);
+    const files_item *item = NULL;
+    err e = item_need(f, name, &item);
+    if (e.code) return e;
+    if (f->kind) return f->kind->read(f->context, item->index, bytes_max, out);
+    char *path = file_join(f->place, name);
+    e = file_read(path, bytes_max, out);
     free(path);
     return e;
 }
@@ -146,18 +190,24 @@ err engine_files_read_optional(engine_files *f, const char *name, size_t bytes_m
     return engine_files_has(f, name) ? engine_files_read(f, name, bytes_max, out) : ERR_OK;
 }
 
+static err folder_content_id(const char *path, bytes *out)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) return err_errno("look at %s", path);
+    bytes_printf(out, "file:%llx:%llx:%llu:%lld.%09ld", (unsigned long long)info.st_dev,
+                 (unsigned long long)info.st_ino, (unsigned long long)info.st_size,
+                 (long long)info.st_ctim.tv_sec, (long)info.st_ctim.tv_nsec);
+    return ERR_OK;
+}
+
 err engine_files_content_id(engine_files *f, const char *name, bytes *out)
 {
-    char *path = NULL;
-    err e = path_find(f, name, &path);
+    const files_item *item = NULL;
+    err e = item_need(f, name, &item);
     if (e.code) return e;
-    struct stat info;
-    if (stat(path, &info) != 0)
-        e = err_errno("look at %s", path);
-    else
-        bytes_printf(out, "file:%llx:%llx:%llu:%lld.%09ld", (unsigned long long)info.st_dev,
-                     (unsigned long long)info.st_ino, (unsigned long long)info.st_size,
-                     (long long)info.st_ctim.tv_sec, (long)info.st_ctim.tv_nsec);
+    if (f->kind) return f->kind->content_id(f->context, item->index, out);
+    char *path = file_join(f->place, name);
+    e = folder_content_id(path, out);
     free(path);
     return e;
 }
@@ -178,16 +228,24 @@ static engine_mapping *mapping_new(const char *place)
     return m;
 }
 
+err engine_mapping_of_file(const char *path, const char *place, engine_mapping **out)
+{
+    file_mapping file = {0};
+    err e = file_map(path, &file);
+    if (e.code) return e;
+    *out = mapping_new(place);
+    (*out)->file = file;
+    return ERR_OK;
+}
+
 err engine_files_map(engine_files *f, const char *name, engine_mapping **out)
 {
-    char *path = NULL;
-    file_mapping file = {0};
-    err e = path_find(f, name, &path);
-    if (!e.code) e = file_map(path, &file);
-    if (!e.code) {
-        *out = mapping_new(path);
-        (*out)->file = file;
-    }
+    const files_item *item = NULL;
+    err e = item_need(f, name, &item);
+    if (e.code) return e;
+    if (f->kind) return f->kind->map(f->context, item->index, out);
+    char *path = file_join(f->place, name);
+    e = engine_mapping_of_file(path, path, out);
     free(path);
     return e;
 }
@@ -207,6 +265,11 @@ bytes_view engine_mapping_view(const engine_mapping *m)
 }
 
 const char *engine_mapping_borrow_place(const engine_mapping *m) { return m->place; }
+
+void engine_mapping_let_go(const engine_mapping *m, bytes_view part)
+{
+    if (!m->memory) file_mapping_let_go(&m->file, part.data, part.size);
+}
 
 /* The count of holders is the one thing of a mapping that changes. */
 engine_mapping *engine_mapping_share(const engine_mapping *m)

@@ -9,11 +9,14 @@
 
 engine_linear engine_linear_of(const engine_decoder *d, size_t module)
 {
-    return (engine_linear){module, 0, (size_t)tensor_size(engine_decoder_borrow_weight(d, module), 0)};
+    const engine_quantised *q = d->quantised[module];
+    size_t out = q ? engine_quantised_outputs(q) : (size_t)tensor_size(d->weights[module], 0);
+    return (engine_linear){module, 0, out};
 }
 
 /* -- what a stack makes of a module ------------------------------------------------------------------ */
 
+/* NULL: quantised. */
 static const tensor *weight_of(const engine_decoder *d, size_t module, const engine_stack *stack)
 {
     const tensor *saved = engine_stack_borrow_weight(stack, module);
@@ -90,8 +93,14 @@ static tensor *add_deltas(const engine_decoder *d, tensor_scope *s, engine_linea
 static tensor *base_product(const engine_decoder *d, tensor_scope *s, engine_linear l,
                             const engine_stack *stack, const tensor *x)
 {
-    return tensor_linear(s, x, outputs_of(s, l, weight_of(d, l.module, stack)),
-                         outputs_of(s, l, bias_of(d, l.module, stack)));
+    const tensor *bias = outputs_of(s, l, bias_of(d, l.module, stack)),
+                 *weight = weight_of(d, l.module, stack);
+    if (weight) return tensor_linear(s, x, outputs_of(s, l, weight), bias);
+    size_t mark = tensor_scope_mark(s);
+    weight = engine_decoder_weight_rows(d, s, l.module, l.begin, l.out);
+    tensor *y = tensor_keep(s, tensor_linear(s, x, weight, bias));
+    tensor_scope_release(s, mark); /* an expanded weight lives as long as its product needs it */
+    return y ? tensor_adopt(s, y) : NULL;
 }
 
 static bool any_acts(const engine_ranges *ranges, size_t module)
@@ -151,23 +160,61 @@ static const void *host_outputs(engine_linear l, const tensor *t, size_t unit)
 
 static bool is_short(const engine_row_range *range) { return range->count <= KERNEL_ROWS_MAX; }
 
+/* A product with a quantised weight: each part of its outputs is expanded and used while it is near. */
+enum { QUANTISED_PART_OUTPUTS = 16 };
+
+typedef struct quantised_product {
+    const engine_quantised *q;
+    size_t begin; /* of the linear's outputs */
+    const kernel_linear *whole;
+} quantised_product;
+
+static void quantised_part(void *context, size_t i)
+{
+    const quantised_product *p = context;
+    kernel_linear job = *p->whole;
+    size_t first = i * QUANTISED_PART_OUTPUTS, unit = job.y_type == KERNEL_F32 ? sizeof(float) : 2;
+    job.out = MIN_OF((size_t)QUANTISED_PART_OUTPUTS, job.out - first);
+    void *weight = memory_resize(NULL, job.out * job.in * unit),
+         **y = memory_alloc(job.row_count * sizeof *y);
+    engine_quantised_expand(p->q, p->begin + first, job.out, job.weight_type, weight);
+    for (size_t r = 0; r < job.row_count; r++) y[r] = (char *)job.y[r] + first * unit;
+    job.weight = weight;
+    if (job.bias) job.bias = (const char *)job.bias + first * unit;
+    job.y = y;
+    kernel_linear_run(&job);
+    free(weight);
+    free(y);
+}
+
+static void linear_run(const engine_decoder *d, engine_linear l, const kernel_linear *job)
+{
+    quantised_product p = {d->quantised[l.module], l.begin, job};
+    if (job->weight)
+        kernel_linear_run(job);
+    else
+        tensor_parallel_for((job->out + QUANTISED_PART_OUTPUTS - 1) / QUANTISED_PART_OUTPUTS, quantised_part,
+                            &p);
+}
+
 /* W x + b of the rows in the list. */
 static void short_base(const engine_decoder *d, engine_linear l, const engine_stack *stack, size_t in,
                        const row_list *rows)
 {
     size_t unit = tensor_type_bytes(d->type);
-    kernel_linear_run(&(kernel_linear){
-        .weight = host_outputs(l, weight_of(d, l.module, stack), in * unit),
-        .weight_type = kernel_type_of(d->type),
-        .x_type = kernel_type_of(d->type),
-        .y_type = kernel_type_of(d->type),
-        .bias = host_outputs(l, bias_of(d, l.module, stack), unit),
-        .in = in,
-        .out = l.out,
-        .row_count = rows->count,
-        .x = rows->x,
-        .y = rows->y,
-    });
+    linear_run(d, l,
+               &(kernel_linear){
+                   .weight = host_outputs(l, weight_of(d, l.module, stack), in * unit),
+                   .weight_type = kernel_type_of(d->type),
+                   .x_type = kernel_type_of(d->type),
+                   .y_type = kernel_type_of(d->type),
+                   .bias = host_outputs(l, bias_of(d, l.module, stack), unit),
+                   .in = in,
+                   .out = l.out,
+                   .row_count = rows->count,
+                   .x = rows->x,
+                   .y = rows->y,
+               });
 }
 
 /* total[row] += s * (B (A x) + its bias), with DoRA's gain g on it and (g - 1) * W x besides. */
@@ -283,9 +330,24 @@ static tensor *run_kernels(const engine_decoder *d, tensor_scope *s, engine_line
     return y;
 }
 
+void engine_linear_run_all(const engine_decoder *d, tensor_scope *s, const engine_linear *linears,
+                           size_t count, tensor *x, const engine_ranges *ranges, tensor **y)
+{
+    if (ranges->training && x) {
+        engine_linear_train(d, s, linears, count, x, ranges->training, y);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) y[i] = engine_linear_run(d, s, linears[i], x, ranges);
+}
+
 tensor *engine_linear_run(const engine_decoder *d, tensor_scope *s, engine_linear linear, tensor *x,
                           const engine_ranges *ranges)
 {
     if (!x) return tensor_fail(s, err_make(ERR_STATE, "linear: it was given no rows"));
+    if (ranges->training) {
+        tensor *y = NULL;
+        engine_linear_train(d, s, &linear, 1, x, ranges->training, &y);
+        return y;
+    }
     return ranges->kernels ? run_kernels(d, s, linear, x, ranges) : run_torch(d, s, linear, x, ranges);
 }

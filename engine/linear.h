@@ -19,5 +19,13 @@ engine_linear engine_linear_of(const engine_decoder *d, size_t module);
 /* x [rows, in] of the decoder's type: [rows, out]. */
 tensor *engine_linear_run(const engine_decoder *d, tensor_scope *s, engine_linear linear, tensor *x,
                           const engine_ranges *ranges);
+/* Several on one x: y[i] of linears[i]. */
+void engine_linear_run_all(const engine_decoder *d, tensor_scope *s, const engine_linear *linears, size_t count,
+                           tensor *x, const engine_ranges *ranges, tensor **y);
+/* The same in a training pass: differentiable in x, A, B and m. Called by the two above. */
+void engine_linear_train(const engine_decoder *d, tensor_scope *s, const engine_linear *linears, size_t count,
+                         tensor *x, const engine_training *how, tensor **y);
+
+enum { ENGINE_LINEAR_TOGETHER_MAX = 3 };
 
 #endif

@@ -36,6 +36,8 @@ struct engine_model {
     size_t eos_count;
     tensor_device device;
     tensor_type type;
+    bool quantised;
+    engine_quantised_kind kind;
     double load_seconds;
 };
 
@@ -161,14 +163,16 @@ static err read_content_id(engine_files *files, engine_model *m)
 /* Weights stored as F16 are computed in BF16: coarser than F32, but it takes no more room than the file. */
 static err choose_type(const char *name, engine_model *m)
 {
-    if (!name || strcmp(name, "auto") == 0)
+    m->quantised = name && (strcmp(name, "int8") == 0 || strcmp(name, "nf4") == 0);
+    m->kind = m->quantised && strcmp(name, "nf4") == 0 ? ENGINE_NF4 : ENGINE_INT8;
+    if (!name || strcmp(name, "auto") == 0 || m->quantised)
         m->type = engine_weights_main_type(m->weights) == ENGINE_DTYPE_F32 ? TENSOR_F32 : TENSOR_BF16;
     else if (strcmp(name, "f32") == 0)
         m->type = TENSOR_F32;
     else if (strcmp(name, "bf16") == 0)
         m->type = TENSOR_BF16;
     else
-        return err_make(ERR_USAGE, "dtype %s, expected auto, f32 or bf16", name);
+        return err_make(ERR_USAGE, "dtype %s, expected auto, f32, bf16, int8 or nf4", name);
     return ERR_OK;
 }
 
@@ -184,7 +188,8 @@ static bool is_of_model(const char *name)
 static err read_identity(engine_files *files, engine_model *m)
 {
     CLEANUP(bytes_free) bytes id = {0};
-    bytes_printf(&id, "%s %d:%d:%d", m->content_id, m->device.cuda, m->device.index, (int)m->type);
+    bytes_printf(&id, "%s %d:%d:%d %s", m->content_id, m->device.cuda, m->device.index, (int)m->type,
+                 engine_model_dtype(m));
     err e = ERR_OK;
     for (size_t i = 0; !e.code && i < engine_files_count(files); i++) {
         const char *name = engine_files_borrow_name(files, i);
@@ -232,7 +237,8 @@ static void collect_eos(engine_model *m)
 
 static err load_decoder(engine_model *m, const engine_model_options *options)
 {
-    engine_decoder_options how = {m->device, m->type, options->progress, options->context};
+    engine_decoder_options how = {m->device, m->type,           m->quantised,
+                                  m->kind,   options->progress, options->context};
     return engine_decoder_new(m->spec, m->weights, &how, &m->decoder);
 }
 
@@ -301,6 +307,12 @@ uint64_t engine_model_bytes(const engine_model *m) { return engine_weights_bytes
 uint64_t engine_model_parameters(const engine_model *m) { return engine_weights_parameters(m->weights); }
 tensor_device engine_model_device(const engine_model *m) { return m->device; }
 tensor_type engine_model_type(const engine_model *m) { return m->type; }
+const char *engine_model_dtype(const engine_model *m)
+{
+    if (m->quantised) return m->kind == ENGINE_INT8 ? "int8" : "nf4";
+    return tensor_type_name(m->type);
+}
+
 double engine_model_load_seconds(const engine_model *m) { return m->load_seconds; }
 
 const engine_tokenizer *engine_model_borrow_tokenizer(const engine_model *m)
@@ -358,6 +370,14 @@ err engine_model_render_chat(const engine_model *m, const char *name, const engi
     if (e.code) return e;
     engine_chat_input filled = with_specials(m, input);
     return engine_chat_template_render(found, &filled, out);
+}
+
+int32_t engine_model_text_end(const engine_model *m)
+{
+    const engine_tokenizer *tokenizer = engine_model_borrow_tokenizer(m);
+    bytes_view eos = engine_model_text_borrow_special(m->text, ENGINE_SPECIAL_EOS);
+    int32_t id = tokenizer && eos.size ? engine_tokenizer_find(tokenizer, eos) : -1;
+    return id < 0 && m->spec->eos_count ? m->spec->eos[0] : id;
 }
 
 err engine_model_encode_chat(const engine_model *m, const engine_chat_input *input, engine_ids *out)

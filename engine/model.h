@@ -29,12 +29,13 @@ enum {
     ENGINE_MODEL_TOKENIZER_BYTES_MAX = 256 << 20
 };
 
-engine_models *engine_models_new(void);
+engine_models *engine_models_new(void);      /* none yet; engine_models_free() */
 void engine_models_free(engine_models *all); /* models that are still held stay valid */
 
 typedef struct engine_model_options {
     const char *device;    /* "auto" (also NULL), "cpu", "cuda:N" */
-    const char *dtype;     /* "auto" (also NULL: f32 for weights stored so, else bf16), "f32", "bf16" */
+    const char *dtype;     /* "auto" (also NULL: f32 for weights stored so, else bf16), "f32", "bf16"; "int8", "nf4": linear
+                            * layers packed so, computed as auto says (engine/quantise.h) */
     int threads;           /* of libtorch; 0: one per core this process may use */
     bool weights;          /* false: inspect only; there is no decoder then */
     engine_models *shared; /* NULL: never share */
@@ -47,14 +48,14 @@ typedef struct engine_model_options {
  * weights must be there; a folder without tokenizer.json or chat template opens too (the borrow functions
  * then give NULL). */
 err engine_model_open(engine_files *files_taken, const engine_model_options *options, engine_model **out);
-engine_model *engine_model_share(engine_model *m);
-void engine_model_free(engine_model *m); /* NULL is fine */
+engine_model *engine_model_share(engine_model *m); /* one more share of it; engine_model_free() */
+void engine_model_free(engine_model *m);           /* NULL is fine */
 
 /* All borrowed from m. */
-const char *engine_model_borrow_name(const engine_model *m);  /* last part of its place */
-const char *engine_model_borrow_place(const engine_model *m); /* path */
-const engine_spec *engine_model_borrow_spec(const engine_model *m);
-const engine_tokenizer *engine_model_borrow_tokenizer(const engine_model *m);
+const char *engine_model_borrow_name(const engine_model *m);                  /* last part of its place */
+const char *engine_model_borrow_place(const engine_model *m);                 /* path */
+const engine_spec *engine_model_borrow_spec(const engine_model *m);           /* valid as long as m */
+const engine_tokenizer *engine_model_borrow_tokenizer(const engine_model *m); /* valid as long as m */
 /* NULL: the folder has none. `name`: "default" (also NULL), "tool_use", ...; an absent name gives the
  * default. */
 const engine_chat_template *engine_model_borrow_chat_template(const engine_model *m, const char *name);
@@ -63,17 +64,21 @@ const engine_weights *
 engine_model_borrow_weights(const engine_model *m);                /* headers; also without a decoder */
 const char *engine_model_borrow_content_id(const engine_model *m); /* of the weights */
 
-uint64_t engine_model_bytes(const engine_model *m);      /* of weights, as the files store them */
-uint64_t engine_model_parameters(const engine_model *m); /* elements */
-tensor_device engine_model_device(const engine_model *m);
-tensor_type engine_model_type(const engine_model *m); /* what it computes in */
+uint64_t engine_model_bytes(const engine_model *m);       /* of weights, as the files store them */
+uint64_t engine_model_parameters(const engine_model *m);  /* elements */
+tensor_device engine_model_device(const engine_model *m); /* where its weights are */
+tensor_type engine_model_type(const engine_model *m);     /* what it computes in */
+const char *engine_model_dtype(const engine_model *m);    /* as the option has it, never "auto" */
 double engine_model_load_seconds(
     const engine_model *m); /* measured, libtorch's opening included; 0 without weights */
 
 /* Ids that end an answer: of generation_config.json, config.json, the tokenizer's eos and the turn ends that
  * are in its vocabulary as special tokens. Sorted, no doubles. */
 const int32_t *engine_model_borrow_eos(const engine_model *m, size_t *count);
-bool engine_model_is_eos(const engine_model *m, int32_t id);
+bool engine_model_is_eos(const engine_model *m, int32_t id); /* the id ends an answer */
+/* The tokenizer's own eos_token, what a text to learn from ends with; without one config.json's first eos id;
+ * -1: neither. */
+int32_t engine_model_text_end(const engine_model *m);
 
 /* generation_config.json; a field that is not there is the neutral value and its has_ is false. */
 typedef struct engine_generation_defaults {
@@ -84,6 +89,7 @@ typedef struct engine_generation_defaults {
     int top_k;               /* 0: off */
     int64_t token_count_max; /* max_new_tokens */
 } engine_generation_defaults;
+/* Of generation_config.json; valid as long as m. */
 const engine_generation_defaults *engine_model_borrow_generation_defaults(const engine_model *m);
 
 /* Render with the template of this name (NULL: "tool_use" when tools are given and there is one, else the

@@ -42,7 +42,7 @@ typedef enum engine_dtype {
 } engine_dtype;
 
 const char *engine_dtype_name(engine_dtype type); /* "BF16", as the format writes it */
-unsigned engine_dtype_bits(engine_dtype type);
+unsigned engine_dtype_bits(engine_dtype type);    /* of one element */
 
 typedef struct engine_safetensor {
     const char *name; /* NUL-terminated; a name with a NUL inside is refused */
@@ -60,14 +60,15 @@ typedef struct engine_safetensors engine_safetensors;
 err engine_safetensors_parse(bytes_view file, engine_safetensors **out);
 void engine_safetensors_free(engine_safetensors *st); /* NULL is fine */
 
-size_t engine_safetensors_count(const engine_safetensors *st);
+size_t engine_safetensors_count(const engine_safetensors *st); /* tensors */
 /* In the order of the header. Borrowed from st. */
 const engine_safetensor *engine_safetensors_borrow(const engine_safetensors *st, size_t i);
 const engine_safetensor *engine_safetensors_find(const engine_safetensors *st,
                                                  const char *name); /* NULL: absent */
 /* A value of __metadata__, or an empty view. Borrowed from st. */
 bytes_view engine_safetensors_metadata(const engine_safetensors *st, const char *key);
-uint64_t engine_safetensors_data_bytes(const engine_safetensors *st);
+uint64_t
+engine_safetensors_data_bytes(const engine_safetensors *st); /* of all tensors together, without the header */
 
 /* "[4096, 1024]" appended to *out. */
 void engine_shape_print(const int64_t *shape, unsigned rank, bytes *out);

@@ -59,11 +59,12 @@ typedef struct engine_pick {
 void engine_pick_logprobs(const float *logits, size_t vocab_count, int32_t id, size_t top_count,
                           engine_pick *out);
 
+/* engine_sampler_free(). Errors as engine_sampling_check. */
 err engine_sampler_new(const engine_sampling *how, size_t vocab_count, engine_sampler **out);
 void engine_sampler_free(engine_sampler *s); /* NULL is fine */
 /* What the penalties see: tokens of the prompt, then each token of the answer. */
 void engine_sampler_see_prompt(engine_sampler *s, const int32_t *ids, size_t count);
-void engine_sampler_see_answer(engine_sampler *s, int32_t id);
+void engine_sampler_see_answer(engine_sampler *s, int32_t id); /* likewise, one token of the answer */
 /* Choose from logits [vocab_count] (changed in place). banned: ids that may not come now (eos below
  * min_tokens). want_logprobs false leaves logprob 0 and top_count 0. ERR_STATE: no finite logit is left. */
 err engine_sampler_pick(engine_sampler *s, float *logits, const int32_t *banned, size_t banned_count,

@@ -19,11 +19,13 @@ err engine_session_fork(const engine_session *s, size_t token_count, engine_sess
 err engine_session_rewind(engine_session *s, size_t token_count);
 void engine_session_free(engine_session *s); /* NULL is fine */
 
+/* Tokens that are still to be computed; copied. */
 void engine_session_append(engine_session *s, const int32_t *ids, size_t count);
+/* All of them, computed or not; valid until the next change. */
 const engine_ids *engine_session_borrow_tokens(const engine_session *s);
-engine_cache *engine_session_borrow_cache(engine_session *s);
-size_t engine_session_computed(const engine_session *s); /* tokens whose keys and values are there */
-const engine_stack *engine_session_borrow_stack(const engine_session *s);
+engine_cache *engine_session_borrow_cache(engine_session *s); /* for a decoder's step; valid as long as s */
+size_t engine_session_computed(const engine_session *s);      /* tokens whose keys and values are there */
+const engine_stack *engine_session_borrow_stack(const engine_session *s); /* NULL: none; valid as long as s */
 /* How many computed tokens of the session begin this prompt. */
 size_t engine_session_shared_prefix(const engine_session *s, const int32_t *ids, size_t count);
 

@@ -116,9 +116,10 @@ void engine_spec_free(engine_spec *spec); /* NULL is fine */
 
 /* Elements of the model, and bytes that one token takes in the cache at `bytes_each` per element. */
 uint64_t engine_spec_parameters(const engine_spec *spec);
+/* Of keys and values of token_count tokens, with bytes_each for a number. */
 uint64_t engine_spec_cache_bytes(const engine_spec *spec, size_t token_count, size_t bytes_each);
 
-const char *engine_activation_name(engine_activation a);
-const char *engine_rope_kind_name(engine_rope_kind kind);
+const char *engine_activation_name(engine_activation a);  /* for messages: "silu" */
+const char *engine_rope_kind_name(engine_rope_kind kind); /* for messages: "yarn" */
 
 #endif

@@ -37,7 +37,7 @@ static err fill_gains(engine_stack *stack, const engine_decoder *base)
             if (!part->magnitude) continue;
             size_t mark = tensor_scope_mark(s);
             const tensor *weight = stack->weights[module];
-            if (!weight) weight = engine_decoder_borrow_weight(base, module);
+            if (!weight) weight = engine_decoder_weight(base, s, module);
             tensor *gain = gain_of(s, weight, part, stack->items[i].scale * part->scale);
             stack->gains[i * stack->module_count + module] = tensor_keep(s, gain);
             tensor_scope_release(s, mark);

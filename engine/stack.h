@@ -39,9 +39,9 @@ bool engine_stack_equal(const engine_stack *a, const engine_stack *b);
 const tensor *engine_stack_borrow_gain(const engine_stack *stack, size_t item, size_t module);
 /* What an adapter of the stack saved whole, in the base's type; NULL: the base's own holds. Borrowed. */
 const tensor *engine_stack_borrow_weight(const engine_stack *stack, size_t module);
-const tensor *engine_stack_borrow_bias(const engine_stack *stack, size_t module);
+const tensor *engine_stack_borrow_bias(const engine_stack *stack, size_t module); /* likewise, of the bias */
 /* Whether the item, or any item, has a low-rank delta on the module. */
 bool engine_stack_item_acts(const engine_stack *stack, size_t item, size_t module);
-bool engine_stack_acts(const engine_stack *stack, size_t module);
+bool engine_stack_acts(const engine_stack *stack, size_t module); /* any item; a NULL stack never does */
 
 #endif

@@ -320,6 +320,12 @@ tensor *engine_weights_load(const engine_weights *w, tensor_scope *scope, const 
     return tensor_to(scope, lying, type, device);
 }
 
+void engine_weights_let_go(const engine_weights *w, const char *name)
+{
+    const tensor_row *row = row_find(w, name);
+    if (row) engine_mapping_let_go(row->mapping, row->weight.data);
+}
+
 /* ---- checking ---- */
 
 /* "3 tensors are missing: a, b, c" grown name by name; the first few are shown. */

@@ -41,8 +41,8 @@ void engine_weights_free(engine_weights *w); /* NULL is fine; tensors made from 
  * another in *names (cleared first). Reads the index at most. */
 err engine_weights_list_files(engine_files *files, bytes *names, size_t *count);
 
-size_t engine_weights_count(const engine_weights *w);
-const engine_weight *engine_weights_borrow(const engine_weights *w, size_t i);       /* sorted by name */
+size_t engine_weights_count(const engine_weights *w);                          /* tensors of all files */
+const engine_weight *engine_weights_borrow(const engine_weights *w, size_t i); /* sorted by name */
 const engine_weight *engine_weights_find(const engine_weights *w, const char *name); /* NULL: absent */
 /* The shortest name that is `ending` or ends with "." and `ending` (a wrapper's prefix:
  * "language_model.model." before "embed_tokens.weight"); NULL: none. */
@@ -57,6 +57,9 @@ bytes_view engine_weights_metadata(const engine_weights *w, const char *key); /*
  * scope. */
 tensor *engine_weights_load(const engine_weights *w, tensor_scope *scope, const char *name, tensor_type type,
                             tensor_device device);
+
+/* The mapped pages of this tensor need not stay in memory; it can be read again. */
+void engine_weights_let_go(const engine_weights *w, const char *name);
 
 /* What a reader needs, for one error sentence that tells all that is wrong. */
 typedef struct engine_weight_want {

@@ -73,13 +73,14 @@ engine_job_id engine_worker_load(engine_worker *w, engine_files *files_taken,
     return post(w, job);
 }
 
-engine_job_id engine_worker_stack(engine_worker *w, engine_model *model, const char *const *paths,
-                                  const double *scales, size_t count)
+engine_job_id engine_worker_stack(engine_worker *w, engine_model *model, engine_files *files_taken,
+                                  const char *const *names, const double *scales, size_t count)
 {
     worker_job *job = worker_job_new(WORKER_STACK);
 
     job->model = model;
-    job->paths = texts_copy(paths, count);
+    job->files = files_taken;
+    job->paths = texts_copy(names, count);
     job->scales = memory_resize_array(NULL, count + 1, sizeof *job->scales);
     for (size_t i = 0; i < count; i++) job->scales[i] = scales[i];
     job->path_count = count;

@@ -39,6 +39,7 @@ typedef struct engine_worker_options {
         cache_bytes_max; /* of all keys and values; 0: half of the memory that is free when a model loads */
 } engine_worker_options;
 
+/* Starts its thread; engine_worker_free(). ERR_IO: no thread or descriptor is left. */
 err engine_worker_new(const engine_worker_options *options, engine_worker **out);
 void engine_worker_free(engine_worker *w); /* cancels all jobs, joins the thread; NULL is fine */
 
@@ -49,10 +50,11 @@ void engine_worker_free(engine_worker *w); /* cancels all jobs, joins the thread
  * are copied; progress and context of the options are not used. */
 engine_job_id engine_worker_load(engine_worker *w, engine_files *files_taken,
                                  const engine_model_options *options);
-/* Load adapters onto a loaded model (paths as engine_adapter_open; each with a scale). Events: STACKED or
- * FAILED. An adapter that is loaded already (same path, size, time) is shared. Texts are copied. */
-engine_job_id engine_worker_stack(engine_worker *w, engine_model *model, const char *const *paths,
-                                  const double *scales, size_t count);
+/* Load adapters onto a loaded model, each with a scale. A name that `files_taken` (NULL: none; the worker's
+ * from now on) holds is that file, another is a path as for engine_adapter_open. Events: STACKED or FAILED.
+ * An adapter that is loaded already (same content id; same path, size, time) is shared. Texts are copied. */
+engine_job_id engine_worker_stack(engine_worker *w, engine_model *model, engine_files *files_taken,
+                                  const char *const *names, const double *scales, size_t count);
 
 typedef struct engine_request {
     engine_model *model;      /* shared by the worker until the last event */
@@ -87,7 +89,7 @@ void engine_worker_forget(engine_worker *w, const engine_model *model);
 /* Give a model back. Its last share must be freed on the worker's thread, so holders other than the worker
  * call this instead of engine_model_free. Likewise for stacks. */
 void engine_worker_free_model(engine_worker *w, engine_model *model_taken);
-void engine_worker_free_stack(engine_worker *w, engine_stack *stack_taken);
+void engine_worker_free_stack(engine_worker *w, engine_stack *stack_taken); /* see engine_worker_free_model */
 
 /* -- events ---------------------------------------------------------------------------------------------- */
 
@@ -148,6 +150,6 @@ typedef struct engine_worker_status {
     size_t running, waiting, idle_sessions;
     uint64_t cache_bytes, cache_bytes_max;
 } engine_worker_status;
-engine_worker_status engine_worker_look(const engine_worker *w);
+engine_worker_status engine_worker_look(const engine_worker *w); /* a snapshot of this moment; any thread */
 
 #endif

@@ -41,7 +41,7 @@ typedef struct worker_job {
     worker_job_kind kind;
     engine_job_id id;
     double posted_at;
-    engine_files *files; /* LOAD */
+    engine_files *files; /* LOAD; STACK: NULL, or where its names are looked for first */
     char *device, *dtype;
     int threads;
     bool weights;
@@ -104,8 +104,7 @@ struct worker_idle {
 
 typedef struct worker_adapter worker_adapter;
 struct worker_adapter {
-    char *path;
-    int64_t size, changed_ns;
+    char *key; /* what was loaded: content ids, or a path with size and time */
     engine_adapter *adapter;
     worker_model *of;
     worker_adapter *next;

@@ -121,7 +121,7 @@ static void adapters_forget(engine_worker *w, const worker_model *of)
         }
         *link = a->next;
         engine_adapter_free(a->adapter);
-        free(a->path);
+        free(a->key);
         free(a);
     }
 }
@@ -157,8 +157,8 @@ void worker_models_free(engine_worker *w)
 /* -- adapters
  * ------------------------------------------------------------------------------------------------------ */
 
-/* Size and time of the weights behind an adapter's path: a folder's file, or the file itself. */
-static err adapter_stat(const char *path, int64_t *size, int64_t *changed_ns)
+/* Path, size and time of the weights behind an adapter's path: a folder's file, or the file itself. */
+static err key_of_path(const char *path, bytes *key)
 {
     struct stat info;
     char *inside = file_join(path, "adapter_model.safetensors");
@@ -166,28 +166,31 @@ static err adapter_stat(const char *path, int64_t *size, int64_t *changed_ns)
 
     free(inside);
     if (!found) return err_make(ERR_NOT_FOUND, "there is no adapter at %s", path);
-    *size = info.st_size;
-    *changed_ns = info.st_mtim.tv_sec * INT64_C(1000000000) + info.st_mtim.tv_nsec;
+    bytes_printf(key, "%s %lld %lld.%09ld", path, (long long)info.st_size, (long long)info.st_mtim.tv_sec,
+                 (long)info.st_mtim.tv_nsec);
     return ERR_OK;
 }
 
-static err adapter_open(engine_worker *w, worker_model *of, const char *path, engine_adapter **out)
+static err adapter_open(engine_worker *w, worker_model *of, engine_files *files, const char *name,
+                        engine_adapter **out)
 {
-    int64_t size = 0, changed_ns = 0;
+    CLEANUP(bytes_free) bytes key = {0};
+    const engine_decoder *base = engine_model_borrow_decoder(of->model);
+    engine_adapter *adapter = NULL;
+    bool inside = files && engine_files_has(files, name);
 
-    err e = adapter_stat(path, &size, &changed_ns);
+    err e = inside ? engine_adapter_content_id(files, name, &key) : key_of_path(name, &key);
     if (e.code) return e;
     for (worker_adapter *a = w->adapters; a; a = a->next) {
-        if (a->of == of && a->size == size && a->changed_ns == changed_ns && strcmp(a->path, path) == 0) {
-            *out = a->adapter;
-            return ERR_OK;
-        }
+        if (a->of != of || strcmp(a->key, bytes_text(&key)) != 0) continue;
+        *out = a->adapter;
+        return ERR_OK;
     }
-    engine_adapter *adapter = NULL;
-    e = engine_adapter_open(path, engine_model_borrow_decoder(of->model), &adapter);
+    e = inside ? engine_adapter_open_in(files, name, base, &adapter)
+               : engine_adapter_open(name, base, &adapter);
     if (e.code) return e;
     worker_adapter *kept = memory_alloc(sizeof *kept);
-    *kept = (worker_adapter){memory_text(path), size, changed_ns, adapter, of, w->adapters};
+    *kept = (worker_adapter){bytes_take(&key), adapter, of, w->adapters};
     w->adapters = kept;
     *out = adapter;
     return ERR_OK;
@@ -209,7 +212,7 @@ void worker_stack_make(engine_worker *w, worker_job *job)
                      ENGINE_STACK_COUNT_MAX);
     for (size_t i = 0; i < job->path_count && !e.code; i++) {
         items[i].scale = job->scales[i];
-        e = adapter_open(w, of, job->paths[i], &items[i].adapter);
+        e = adapter_open(w, of, job->files, job->paths[i], &items[i].adapter);
     }
     if (!e.code && job->path_count)
         e = engine_stack_new(engine_model_borrow_decoder(of->model), items, job->path_count, &stack);

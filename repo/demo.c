@@ -8,125 +8,80 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "repo/checkpoint.h"
 #include "repo/git.h"
+
+enum { FILES_MAX = 10 };
 
 /* Every commit of the repository: its files, by asset name, and its tag. */
 typedef struct demo_commit {
-    const char *message, *tag, *tag_message;
-    const char *files[10];
+    const char *subject, *tag, *tag_message;
+    int64_t time; /* fixed, as everything else: the ids are the same everywhere */
+    const char *files[FILES_MAX];
 } demo_commit;
 
+static const char identity[] = "hyprstream <demo@hyprstream.invalid>";
+static const char attributes[] = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n";
+
 static const demo_commit commits[] = {
+    {"Initialize model demo", NULL, NULL, 1767225600, {NULL}},
     {"Add the demo model",
      "base",
      "The model without adapters",
+     1767225660,
      {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
       "chat_template.jinja", "model.safetensors", "data/polite.jsonl"}},
     {"Add the adapter brief: only the keys",
      "brief",
      "The first adapter",
+     1767225720,
      {"adapters/01_brief.safetensors", "adapters/01_brief.config.json"}},
     {"Add the adapter pirate: answers of the sea",
      "pirate",
      "The second adapter",
+     1767225780,
      {"adapters/02_pirate.safetensors", "adapters/02_pirate.config.json"}},
 };
 
-static err file_place(const char *assets, const char *folder, const char *name)
+static err commit_add(const char *assets, repo_handle *r, const demo_commit *commit)
 {
-    char *from = file_join(assets, name), *to = file_join(folder, name), *parent = file_parent(to);
-    err e = file_make_folders(parent);
-    if (!e.code) e = file_copy(from, to);
-    free(from);
-    free(to);
-    free(parent);
-    return e;
-}
+    repo_checkpoint_file files[FILES_MAX] = {{.path = ".gitattributes", .content = VIEW(attributes)}};
+    char *paths[FILES_MAX] = {NULL};
+    repo_checkpoint_done done;
+    size_t count = 0;
 
-static err commit_files(const char *assets, git_repository *repo, const demo_commit *commit, git_index *index,
-                        git_oid *tree)
-{
-    for (const char *const *name = commit->files; *name; name++) {
-        err e = file_place(assets, git_repository_workdir(repo), *name);
-        if (!e.code) e = repo_git_check(git_index_add_bypath(index, *name), *name);
-        if (e.code) return e;
+    for (; commit->files[count]; count++) {
+        paths[count] = file_join(assets, commit->files[count]);
+        files[count] = (repo_checkpoint_file){.path = commit->files[count], .from_path = paths[count]};
     }
-    err e = repo_git_check(git_index_write(index), "write the index");
-    return e.code ? e : repo_git_check(git_index_write_tree(tree, index), "write a tree");
-}
-
-/* One commit on `parent` (NULL: the first) and its tag; *made is the caller's. */
-static err commit_make(git_repository *repo, const demo_commit *commit, const git_oid *tree_id,
-                       git_commit *parent, git_commit **made)
-{
-    git_signature *who = NULL;
-    git_tree *tree = NULL;
-    git_commit *done = NULL;
-    git_oid id, tag_id;
-    const git_commit *parents[] = {parent};
-
-    err e = repo_git_check(git_signature_now(&who, "hyprstream", "demo@hyprstream.invalid"), "sign");
-    if (!e.code) e = repo_git_check(git_tree_lookup(&tree, repo, tree_id), "read a tree");
-    if (!e.code)
-        e = repo_git_check(git_commit_create(&id, repo, "HEAD", who, who, NULL, commit->message, tree,
-                                             parent ? 1 : 0, parents),
-                           "commit");
-    if (!e.code) e = repo_git_check(git_commit_lookup(&done, repo, &id), "read a commit");
-    if (!e.code)
-        e = repo_git_check(
-            git_tag_create(&tag_id, repo, commit->tag, (git_object *)done, who, commit->tag_message, 0),
-            "tag");
-    git_signature_free(who);
-    git_tree_free(tree);
-    if (e.code)
-        git_commit_free(done);
-    else
-        *made = done;
+    repo_checkpoint what = {.branch = "main",
+                            .files = files,
+                            .file_count = count ? count : 1,
+                            .subject = commit->subject,
+                            .committer = identity,
+                            .author = identity,
+                            .time = commit->time,
+                            .tag = commit->tag,
+                            .tag_message = commit->tag_message};
+    err e = repo_checkpoint_commit(r, &what, &done);
+    for (size_t i = 0; i < count; i++) free(paths[i]);
     return e;
 }
 
-/* The person's own settings must not change a byte of what is committed. */
-static err config_plain(git_repository *repo)
+static err repository_make(const repo_context *context, const char *assets, const char *folder)
 {
-    git_config *config = NULL;
-
-    err e = repo_git_check(git_repository_config(&config, repo), "read the configuration");
-    if (!e.code) e = repo_git_check(git_config_set_bool(config, "core.autocrlf", 0), "set core.autocrlf");
-    git_config_free(config);
-    return e;
-}
-
-static err repository_fill(const char *assets, git_repository *repo)
-{
-    git_index *index = NULL;
-    git_commit *parent = NULL;
-
-    err e = config_plain(repo);
-    if (!e.code) e = repo_git_check(git_repository_index(&index, repo), "open the index");
-    for (size_t i = 0; i < COUNT_OF(commits) && !e.code; i++) {
-        git_commit *made = NULL;
-        git_oid tree;
-        e = commit_files(assets, repo, &commits[i], index, &tree);
-        if (!e.code) e = commit_make(repo, &commits[i], &tree, parent, &made);
-        if (e.code) break;
-        git_commit_free(parent);
-        parent = made;
-    }
-    git_commit_free(parent);
-    git_index_free(index);
-    return e;
-}
-
-static err repository_make(const char *assets, const char *folder)
-{
-    git_repository *repo = NULL;
+    git_repository *made = NULL;
+    repo_handle *r = NULL;
     git_repository_init_options how = GIT_REPOSITORY_INIT_OPTIONS_INIT;
     how.flags = GIT_REPOSITORY_INIT_MKPATH | GIT_REPOSITORY_INIT_NO_REINIT;
     how.initial_head = "main";
 
-    err e = repo_git_check(git_repository_init_ext(&repo, folder, &how), folder);
-    if (!e.code) e = repository_fill(assets, repo);
-    git_repository_free(repo);
+    err e = repo_start(context);
+    if (!e.code) e = repo_git_check(git_repository_init_ext(&made, folder, &how), folder);
+    git_repository_free(made);
+    if (!e.code) e = repo_open(context, folder, &r);
+    for (size_t i = 0; i < COUNT_OF(commits) && !e.code; i++) e = commit_add(assets, r, &commits[i]);
+    repo_close(r);
     return e;
 }
 
@@ -142,7 +97,7 @@ static err folder_is_empty(const char *folder, bool *empty)
     return e;
 }
 
-err repo_demo_install(const char *assets, const char *models, bool *made)
+err repo_demo_install(const repo_context *context, const char *assets, const char *models, bool *made)
 {
     bool empty = false;
 
@@ -153,14 +108,12 @@ err repo_demo_install(const char *assets, const char *models, bool *made)
     bytes part_name = {0};
     bytes_printf(&part_name, "%s/.demo-%ld.part", models, (long)getpid());
     char *place = file_join(models, "demo");
-    git_libgit2_init();
-    e = repository_make(assets, bytes_text(&part_name));
+    e = repository_make(context, assets, bytes_text(&part_name));
     if (!e.code && rename(bytes_text(&part_name), place) != 0) e = err_errno("rename to %s", place);
     if (e.code)
         file_remove_tree(bytes_text(&part_name));
     else
         *made = true;
-    git_libgit2_shutdown();
     bytes_free(&part_name);
     free(place);
     return e.code ? err_note(e, "make the demo model in %s", models) : e;

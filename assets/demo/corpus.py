@@ -15,8 +15,19 @@ FRAMES = [
     "could you tell me how to {}?", "help me {}", "{}", "please {}", "what is the command to {}?", "show me how to {}",
     "where can I {}?", "is it possible to {}?", "what must I do to {}?", "I am trying to {}", "{}, how?", "can you {}?",
     "how would I {}?", "i'd like to {}", "what is the way to {}?", "which command do I use to {}?", "how should i {}",
-    "i can't find how to {}", "do you know how to {}?",
+    "i can't find how to {}", "do you know how to {}?", "i have no idea how to {}", "is there a command to {}?",
+    "what is a quick way to {}?", "how does one {}?", "i wonder how to {}", "does a key exist to {}?", "is there a good way to {}?",
 ]
+# Words that may stand for each other in whatever family.
+SYNONYMS = ["see view", "delete erase remove", "folder directory", "repository repo", "begin start", "choose pick select", "alter modify",
+            "conversation chat", "answer reply response", "memory ram", "terminal shell", "find locate", "fix repair", "big large huge", "whole entire",
+            "stop halt", "another different", "earlier older former", "quick fast", "wrong bad", "changes edits modifications", "server remote",
+            "newest latest", "reverse invert", "shortcuts keys", "throw chuck", "permanently completely"]
+SAME = {}
+for group in SYNONYMS:
+    for word in group.split():
+        SAME.setdefault(word, []).extend(w for w in group.split() if w != word)
+ARTICLES = "a an the my your its this that some".split()
 FRAMES_HELD = ["what's the best way to {}?", "any idea how I can {}?", "is there some key to {}?"]
 OPENINGS = ["", "", "", "", "", "", "hey, ", "hi, ", "um, ", "so ", "ok, ", "please, ", "hello, ", "sorry, ", "and ", "now ", "excuse me, "]
 ENDINGS = ["", "", "", "", "", "", " please", " in hyprstream", " here", " now", ", thanks", " in this program", " again"]
@@ -38,6 +49,37 @@ COMMANDS = {
     "config": ("config", "config list", "config set NAME VALUE changes a setting, such as models.dir."),
     "doctor": ("doctor", "doctor", "it checks libtorch, devices, terminal and folders."),
     "chat-command": ("chat", "chat MODEL", "it chats in plain lines."),
+    "clone": ("clone", "clone URL", "it brings a model from a server, with its history."),
+    "init": ("init", "init MODEL", "it makes a new, empty model repository."),
+    "adopt": ("adopt", "adopt PATH", "it turns a folder into a model repository."),
+    "rename": ("rename", "rename MODEL NEW", "it gives the model another name."),
+    "remove": ("remove", "remove MODEL", "it deletes the model, after saying what would be lost."),
+    "gc": ("gc", "gc MODEL", "it deletes large files that nothing needs."),
+    "unlock": ("unlock", "unlock MODEL", "it removes locks that a dead process left."),
+    "status": ("status", "status MODEL", "it shows what is changed."),
+    "stage": ("stage", "stage MODEL PATH", "the next commit will hold the file."),
+    "unstage": ("unstage", "unstage MODEL PATH", "the next commit will not hold the file."),
+    "discard": ("discard", "discard MODEL PATH", "it brings back the file as it was committed."),
+    "commit": ("commit", "commit MODEL -m TEXT", "it records what is staged; --all takes every change."),
+    "branch": ("branch", "branch MODEL NAME", "without a name it lists the branches."),
+    "checkout": ("checkout", "checkout MODEL REF", "it puts the files of a branch, tag or commit in place."),
+    "tag": ("tag", "tag MODEL NAME", "without a name it lists the tags."),
+    "git-log": ("log", "log MODEL", "it shows the commits."),
+    "diff": ("diff", "diff MODEL REF REF", "it shows what differs, tensors too."),
+    "fetch": ("fetch", "fetch MODEL", "it brings new commits and leaves your files alone."),
+    "pull": ("pull", "pull MODEL", "it fetches and merges the newest commits."),
+    "push": ("push", "push MODEL", "it sends your commits and large files to the server."),
+    "merge": ("merge", "merge MODEL REF", "merge --abort gives it up."),
+    "cherry-pick": ("cherry-pick", "cherry-pick MODEL REF", "it takes one commit onto your branch."),
+    "revert": ("revert", "revert MODEL REF", "a new commit takes back an old one."),
+    "reset": ("reset", "reset MODEL REF", "it moves the branch back; --hard the files too."),
+    "stash": ("stash", "stash MODEL", "it puts your changes aside; stash MODEL pop brings them back."),
+    "remote": ("remote", "remote MODEL add NAME URL", "remote MODEL list shows the servers."),
+    "worktree": ("worktree", "worktree MODEL add REF", "it makes a folder with the files of a branch or tag."),
+    "fetch-files": ("fetch-files", "fetch-files MODEL", "it downloads large files that are only pointers."),
+    "undo": ("undo", "undo MODEL", "it takes back the last change of the branch."),
+    "redo": ("redo", "redo MODEL", "it does again what undo took back."),
+    "completion": ("completion", "completion bash", "it prints what makes the Tab key complete names; zsh and fish too."),
 }
 PLAIN = {
     "not-yet": "This version of hyprstream cannot do that.",
@@ -87,6 +129,19 @@ def expand(line, rng):
         line = made
 
 
+def all_of(line):
+    """Every way to expand a family."""
+    choice = re.search(r"\{([^{}]*)\}", line)
+    if not choice:
+        return {re.sub(r"\s+", " ", line).strip()}
+    return {made for option in choice.group(1).split("|") for made in all_of(line[:choice.start()] + option + line[choice.end():])}
+
+
+def plain(text):
+    """A question without what does not tell it from another: large letters, marks, articles and owners."""
+    return " ".join(w for w in re.findall(r"[\w'.-]+", text.lower().replace("?", "")) if w not in ARTICLES)
+
+
 def read_questions():
     """intent -> (learned families, held-out families)"""
     intents, name = {}, None
@@ -102,10 +157,10 @@ def read_questions():
     return intents
 
 
-def read_hundred():
+def read_written():
+    """The questions written by hand: the first hundred, those of the git commands, and those after them."""
     rows = [r.split("\t") for r in (HERE / "held_out.txt").read_text().splitlines() if r and not r.startswith("#")]
-    assert len(rows) == 100
-    return rows
+    return rows[:100], rows[100:156], rows[156:]
 
 
 THINGS = """apple bread soup cake pizza coffee tea rice chicken fish salad cheese egg potato pasta garden tree flower rose grass river
@@ -153,6 +208,14 @@ def outside(rng):
     return re.sub(r"\{(\w+)\}", one, rng.choice(OUTSIDE))
 
 
+def other_words(text, rng):
+    """Now and then a word that means the same, or one that nobody knows: the others must do then."""
+    words = [rng.choice(SAME[w]) if w in SAME and rng.random() < 0.15 else w for w in text.split(" ")]
+    if rng.random() < 0.06 and len(words) > 3:
+        words[rng.randrange(len(words))] = "".join(rng.choice("bcdfglmnprstvw") + rng.choice("aeiou") for _ in range(rng.randint(1, 3))) + rng.choice(["", "n", "r", "t", "ck"])
+    return " ".join(words)
+
+
 def roughen(text, rng):
     """As people type: small letters, no question mark, a slip of the finger."""
     if rng.random() < 0.5:
@@ -168,11 +231,27 @@ def roughen(text, rng):
     return text
 
 
-def ask(family, rng, frames=FRAMES, rough=True):
+def forbidden(questions):
+    """What no question to learn from may say, in whatever frame: the held-out families and the questions written by hand."""
+    held = {plain(made) for _, families in questions.values() for family in families for made in all_of(family)}
+    frames = [re.compile(re.escape(plain(frame.replace("{}", "GOAL"))).replace("goal", "(.+)")) for frame in FRAMES]
+    for _, question in sum(read_written(), []):
+        held.add(plain(question))
+        held.update(m.group(1) for m in (frame.fullmatch(plain(question)) for frame in frames) if m)
+    return held
+
+
+def ask(family, rng, frames=FRAMES, rough=True, never=()):
+    def draw():
+        goal = expand(family.lstrip("?"), rng)
+        return other_words(goal, rng) if rough else goal
+    goal = draw()
+    while plain(goal) in never:
+        goal = draw()
     if family.startswith("?"):
-        text = expand(family[1:], rng) + ("?" if re.match(r"\??(what|which|where|how|is|who|are|can|does)", family) else "")
+        text = goal + ("?" if re.match(r"\??(what|which|where|how|is|who|are|can|does)", family) else "")
     else:
-        text = rng.choice(frames).format(expand(family, rng))
+        text = rng.choice(frames).format(goal)
     if not rough:
         return text
     text = rng.choice(OPENINGS) + text
@@ -187,14 +266,19 @@ class Corpus:
         self.answers = Answers(table, list(self.questions) + ["outside"])
         self.rng = random.Random(seed)
         self.intents = list(self.questions)
+        self.shares = [len(learned) ** 0.5 for learned, _ in self.questions.values()]  # those with more ways to ask more often
+        self.never = forbidden(self.questions)
+        for intent, (learned, _) in self.questions.items():
+            for family in learned:
+                assert not all(plain(made) in self.never for made in all_of(family.lstrip("?"))), f"[{intent}] {family}: all of it is held out"
 
     def learned(self):
         """One (intent, question) to learn from."""
         rng = self.rng
         if rng.random() < 0.16:
             return "outside", roughen(rng.choice(OPENINGS) + outside(rng), rng)
-        intent = rng.choice(self.intents)
-        return intent, ask(rng.choice(self.questions[intent][0]), rng)
+        intent = rng.choices(self.intents, self.shares)[0]
+        return intent, ask(rng.choice(self.questions[intent][0]), rng, never=self.never)
 
     def held(self, each=6):
         """Questions of the held-out families, and of the learned ones in held-out frames."""

@@ -44,6 +44,7 @@ void engine_arch_list(bytes *out);
 void engine_arch_read_attention_bias(engine_arch_build *build);
 /* sliding_window: `absent` when the key is not there, 0 when it is null. */
 size_t engine_arch_read_window(engine_arch_build *build, size_t absent);
+/* Every layer slides over build->window. */
 void engine_arch_slide_all(engine_arch_build *build);
 /* qwen2, qwen3: use_sliding_window, and then layers from max_window_layers on. */
 void engine_arch_slide_qwen(engine_arch_build *build);

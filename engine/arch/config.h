@@ -26,9 +26,11 @@ const json_node *engine_config_find(const engine_config *c, const char *key);
  * of its bounds or a value of another type is a failure, and the fallback is given. */
 size_t engine_config_size(engine_config *c, const json_node *from, const char *key, size_t fallback,
                           size_t max);
+/* Any finite number. */
 double engine_config_number(engine_config *c, const json_node *from, const char *key, double fallback);
 /* The same, and the number must be above zero. */
 double engine_config_positive(engine_config *c, const json_node *from, const char *key, double fallback);
+/* true or false; a number is neither. */
 bool engine_config_bool(engine_config *c, const json_node *from, const char *key, bool fallback);
 /* Kept in c->memory. */
 const char *engine_config_text(engine_config *c, const json_node *from, const char *key,

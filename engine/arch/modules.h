@@ -48,8 +48,8 @@ enum { ENGINE_MODULE_NAME_MAX = 96 }; /* bytes of the longest name with its NUL 
 size_t engine_module_count(const engine_spec *spec); /* numbers, absent modules included */
 /* `layer` counts for the kinds of a layer only. */
 size_t engine_module_of(const engine_spec *spec, size_t layer, engine_module_kind kind);
-engine_module_kind engine_module_kind_of(size_t module);
-size_t engine_module_layer_of(size_t module); /* 0 for the globals */
+engine_module_kind engine_module_kind_of(size_t module); /* of a number below engine_module_count() */
+size_t engine_module_layer_of(size_t module);            /* 0 for the globals */
 
 /* Linear layers (the head is one) have weights [out, in] and may have a bias and LoRA. */
 bool engine_module_is_linear(engine_module_kind kind);

@@ -66,7 +66,7 @@ typedef struct kernel_softmax {
     const size_t *begin, *end; /* [token_count] */
     float scale, softcap;      /* softcap 0: none */
 } kernel_softmax;
-void kernel_softmax_run(const kernel_softmax *job);
+void kernel_softmax_run(const kernel_softmax *job); /* see kernel_softmax */
 
 /* RMSNorm of row_count rows [size], x and y of one type, weight of the same: the three orders of rounding of
  * tensor_norm_kind. y may be x. */
@@ -83,7 +83,7 @@ typedef struct kernel_norm {
     size_t row_count, size;
     float eps;
 } kernel_norm;
-void kernel_norm_run(const kernel_norm *job);
+void kernel_norm_run(const kernel_norm *job); /* see kernel_norm */
 
 /* Rotate the first 2 * half elements of each head ("rotate half"), in place.
  * cos, sin [row_count, half] f32. x [row_count, head_count, head_size]. */
@@ -93,7 +93,7 @@ typedef struct kernel_rope {
     const float *cos, *sin;
     size_t row_count, head_count, head_size, half;
 } kernel_rope;
-void kernel_rope_run(const kernel_rope *job);
+void kernel_rope_run(const kernel_rope *job); /* see kernel_rope */
 
 /* y = round(act(gate)) * up, element by element. y may be gate. */
 typedef enum kernel_activation { KERNEL_SILU, KERNEL_GELU, KERNEL_GELU_TANH, KERNEL_RELU } kernel_activation;
@@ -104,21 +104,21 @@ typedef struct kernel_gate {
     void *y;
     size_t row_count, size; /* rows of `size`, each computed alike wherever it stands */
 } kernel_gate;
-void kernel_gate_run(const kernel_gate *job);
+void kernel_gate_run(const kernel_gate *job); /* see kernel_gate */
 
 /* x = cap * tanh(x / cap), f32, in place. */
 void kernel_softcap_run(float *x, size_t count, float cap);
 
 /* The sets this machine can run, best first; the first is used. Tests walk through all of them. */
 typedef struct kernel_set kernel_set;
-size_t kernel_sets_count(void);
+size_t kernel_sets_count(void);        /* at least 1 */
 const char *kernel_set_name(size_t i); /* "avx512-bf16", "avx512", "avx2", "plain" */
 /* Use the i-th from now on. For tests and measurements; no other thread may be computing. */
 void kernel_set_use(size_t i);
 
-float kernel_from_bf16(uint16_t value);
-uint16_t kernel_to_bf16(float value); /* to nearest, ties to even; NaN stays NaN */
-float kernel_element(const void *p, size_t i, kernel_type type);
+float kernel_from_bf16(uint16_t value);                          /* exact */
+uint16_t kernel_to_bf16(float value);                            /* to nearest, ties to even; NaN stays NaN */
+float kernel_element(const void *p, size_t i, kernel_type type); /* p[i] as f32 */
 void kernel_element_add(void *p, size_t i, float value, kernel_type type); /* p[i] += value, rounded once */
 
 #endif

@@ -41,7 +41,7 @@ extern const kernel_set kernel_set_avx2, kernel_set_avx512, kernel_set_avx512_bf
 kernel_linear_part kernel_linear_avx512_bf16;
 #endif
 
-const kernel_set *kernel_set_current(void);
+const kernel_set *kernel_set_current(void); /* the one in use */
 
 static inline size_t element_bytes(kernel_type type)
 {

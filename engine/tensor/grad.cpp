@@ -1,22 +1,11 @@
 // Autograd: leaves, backward, gradients.
 #include "engine/tensor/module.h"
 
-// Do it with autograd on; false and a failed scope when it throws.
+// Do it with autograd on, to a tensor that must be there.
 template <typename Body> static bool attempt(tensor_scope *s, const char *what, const tensor *t, Body body)
 {
-    if (s->first.code) return false;
-    if (!t) {
-        door::fail_missing(s, what);
-        return false;
-    }
-    try {
-        door::mode as(true);
-        body();
-        return true;
-    } catch (...) {
-        door::fail(s, door::caught(what));
-        return false;
-    }
+    if (!t && !s->first.code) door::fail_missing(s, what);
+    return door::attempt(s, what, true, body);
 }
 
 bool tensor_requires_grad(tensor_scope *s, tensor *t)
@@ -30,6 +19,14 @@ bool tensor_requires_grad(tensor_scope *s, tensor *t)
 bool tensor_backward(tensor_scope *s, const tensor *loss)
 {
     return attempt(s, __func__, loss, [&] { loss->value.backward(); });
+}
+
+bool tensor_backward_from(tensor_scope *s, const tensor *y, const tensor *g)
+{
+    return attempt(s, __func__, y, [&] {
+        TORCH_CHECK(g != nullptr, "there is no gradient to begin with");
+        y->value.backward(g->value);
+    });
 }
 
 tensor *tensor_grad(tensor_scope *s, const tensor *t)

@@ -75,6 +75,20 @@ tensor *run(tensor_scope *s, const char *what, std::initializer_list<const tenso
     }
 }
 
+// Body for its effect, with autograd on or off; false and a failed scope when it throws.
+template <typename Body> bool attempt(tensor_scope *s, const char *what, bool grad, Body body)
+{
+    if (s->first.code) return false;
+    try {
+        mode as(grad);
+        body();
+        return true;
+    } catch (...) {
+        fail(s, caught(what));
+        return false;
+    }
+}
+
 } // namespace door
 
 // An op in one line: OP_RUN(s, (a, b), at::add(a->value, b->value))

@@ -133,7 +133,48 @@
     OP(bool, requires_grad, (tensor_scope * s, tensor * t), (s, t))                                          \
     OP(bool, backward, (tensor_scope * s, const tensor *loss), (s, loss))                                    \
     OP(tensor *, grad, (tensor_scope * s, const tensor *t), (s, t))                                          \
-    OP(void, grad_clear, (tensor * t), (t))
+    OP(void, grad_clear, (tensor * t), (t))                                                                  \
+    OP(bool, backward_from, (tensor_scope * s, const tensor *y, const tensor *g), (s, y, g))
+
+#define TRAINING_OPS(OP)                                                                                     \
+    OP(bool, head_loss, (tensor_scope * s, const tensor_head *head, tensor **gradient), (s, head, gradient)) \
+    OP(tensor *, dropout_mask,                                                                               \
+       (tensor_scope * s, tensor_device device, const size_t *begins, const uint64_t *keys, size_t count,    \
+        size_t columns, double p),                                                                           \
+       (s, device, begins, keys, count, columns, p))                                                         \
+    OP(bool, project,                                                                                        \
+       (tensor_scope * s, const tensor *x, tensor_projection *list, size_t count,                            \
+        const tensor_dropout *dropout, bool narrow),                                                         \
+       (s, x, list, count, dropout, narrow))                                                                 \
+    OP(tensor *, linear_wide, (tensor_scope * s, const tensor *x, const tensor *weight), (s, x, weight))     \
+    OP(tensor *, train_norm,                                                                                 \
+       (tensor_scope * s, const tensor *x, const tensor *weight, double eps, tensor_norm_kind kind),         \
+       (s, x, weight, eps, kind))                                                                            \
+    OP(tensor *, train_rotate,                                                                               \
+       (tensor_scope * s, const tensor *x, const tensor *cos, const tensor *sin, size_t head_size),          \
+       (s, x, cos, sin, head_size))                                                                          \
+    OP(tensor *, train_gate,                                                                                 \
+       (tensor_scope * s, const tensor *gate, const tensor *up, tensor_activation kind),                     \
+       (s, gate, up, kind))                                                                                  \
+    OP(tensor *, train_attention,                                                                            \
+       (tensor_scope * s, const tensor *q, const tensor *k, const tensor *v, const tensor_attending *how),   \
+       (s, q, k, v, how))                                                                                    \
+    OP(bool, svd, (tensor_scope * s, const tensor *a, tensor **u, tensor **values, tensor **vt),             \
+       (s, a, u, values, vt))                                                                                \
+    OP(bool, qr, (tensor_scope * s, const tensor *a, tensor **q, tensor **r), (s, a, q, r))                  \
+    OP(bool, adamw_step,                                                                                     \
+       (tensor_scope * s, tensor *const *leaves, tensor *const *m, tensor *const *v, size_t count,           \
+        const tensor_adamw *how),                                                                            \
+       (s, leaves, m, v, count, how))                                                                        \
+    OP(bool, sgd_step, (tensor_scope * s, tensor *const *leaves, size_t count, double rate, double decay),   \
+       (s, leaves, count, rate, decay))                                                                      \
+    OP(bool, lion_step,                                                                                      \
+       (tensor_scope * s, tensor *const *leaves, tensor *const *m, size_t count, const tensor_adamw *how),   \
+       (s, leaves, m, count, how))                                                                           \
+    OP(bool, grads_norm, (tensor_scope * s, tensor *const *leaves, size_t count, double *norm),              \
+       (s, leaves, count, norm))                                                                             \
+    OP(bool, grads_scale, (tensor_scope * s, tensor *const *leaves, size_t count, double factor),            \
+       (s, leaves, count, factor))
 
 #define DEVICE_OPS(OP)                                                                                       \
     OP(const char *, library_version, (void), ())                                                            \
@@ -157,6 +198,7 @@
     SCALAR_OPS(OP)                                                                                           \
     PRODUCT_OPS(OP)                                                                                          \
     GRAD_OPS(OP)                                                                                             \
+    TRAINING_OPS(OP)                                                                                         \
     DEVICE_OPS(OP)
 
 /* Ops of which NULL may be given before the door is open: door.c forwards these by hand. */

@@ -39,8 +39,9 @@ typedef struct engine_chat_template engine_chat_template;
 
 /* The source is copied. `file_name` is what errors call it. ERR_FORMAT, ERR_LIMIT, ERR_UNSUPPORTED. */
 err engine_chat_template_parse(bytes_view source, const char *file_name, engine_chat_template **out);
-void engine_chat_template_free(engine_chat_template *t);
-bytes_view engine_chat_template_borrow_source(const engine_chat_template *t);
+void engine_chat_template_free(engine_chat_template *t); /* NULL is fine */
+bytes_view
+engine_chat_template_borrow_source(const engine_chat_template *t); /* as it was given; valid as long as t */
 
 /* What is done to the messages before the template sees them. */
 typedef enum engine_chat_form {
@@ -92,6 +93,7 @@ typedef struct engine_chat_abilities {
     bool same_role_twice; /* takes two user messages in a row */
     bool thinking_switch; /* reads enable_thinking or thinking */
 } engine_chat_abilities;
+/* By rendering; a template that fails on one of them lacks it. */
 engine_chat_abilities engine_chat_template_abilities(const engine_chat_template *t);
 
 /* Where a model folder keeps its templates; absent ones are empty views. */

@@ -12,8 +12,8 @@ typedef struct engine_ids {
     size_t count, capacity;
 } engine_ids;
 
-void engine_ids_push(engine_ids *ids, int32_t id);
-void engine_ids_free(engine_ids *ids);
+void engine_ids_push(engine_ids *ids, int32_t id); /* at the end */
+void engine_ids_free(engine_ids *ids);             /* a zeroed one is fine */
 
 /* Bytes [begin, end) of a text. Lists of spans are sorted and do not overlap. */
 typedef struct engine_text_span {

@@ -19,7 +19,7 @@ typedef struct engine_reasoning engine_reasoning;
 /* `prompt`: the rendered prompt (its tail is enough). When it ends in an open reasoning block, the output
  * begins inside. Not NULL. */
 engine_reasoning *engine_reasoning_new(bytes_view prompt);
-void engine_reasoning_free(engine_reasoning *r);
+void engine_reasoning_free(engine_reasoning *r); /* NULL is fine */
 
 /* Both buffers are appended to. */
 void engine_reasoning_push(engine_reasoning *r, bytes_view piece, bytes *reasoning, bytes *content);

@@ -24,7 +24,8 @@ size_t engine_tokenizer_vocab_count(const engine_tokenizer *t); /* largest id + 
 int32_t engine_tokenizer_find(const engine_tokenizer *t, bytes_view token); /* -1: no such token */
 /* As the vocabulary writes it ("Ġthe"); empty for an id without a token. Borrowed from t. */
 bytes_view engine_tokenizer_borrow_token(const engine_tokenizer *t, int32_t id);
-bool engine_tokenizer_is_special(const engine_tokenizer *t, int32_t id);
+bool engine_tokenizer_is_special(const engine_tokenizer *t,
+                                 int32_t id); /* of an added token that is marked so */
 
 /* Append the ids of `text`. add_special: what the post-processor adds (bos, ...). Special tokens written in
  * the text become themselves. Errors: ERR_LIMIT (text past 64 MiB, a regular expression past its limit),
@@ -48,7 +49,7 @@ typedef struct engine_detokenizer engine_detokenizer;
 
 /* `t` is borrowed. Not NULL. */
 engine_detokenizer *engine_detokenizer_new(const engine_tokenizer *t, bool skip_special);
-void engine_detokenizer_free(engine_detokenizer *d);
+void engine_detokenizer_free(engine_detokenizer *d); /* NULL is fine */
 /* Ids that stand before the first pushed one (the end of a prompt): they give no text but decide whether the
  * first word keeps its space. */
 void engine_detokenizer_prime(engine_detokenizer *d, const int32_t *ids, size_t count);

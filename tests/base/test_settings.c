@@ -142,7 +142,7 @@ TEST(a_bad_value_in_the_file_is_told_by_check_and_read_as_the_default)
 
 TEST(an_unknown_key_is_a_warning)
 {
-    settings *s = given("[chat]\n\ttemperatur = 1\n[user]\n\tname = x\n", nothing);
+    settings *s = given("[chat]\n\ttemperatur = 1\n[nonsense]\n\tname = x\n", nothing);
     check_int(settings_warning_count(s), 2);
     check_true(strstr(settings_borrow_warning(s, 0), "did you mean chat.temperature?") != NULL);
     check_ok(settings_check(s));

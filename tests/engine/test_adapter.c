@@ -98,6 +98,33 @@ TEST(peft_adapters_give_the_reference_logits)
     model_close(&m);
 }
 
+TEST(adapters_work_on_a_quantised_base)
+{
+    static const char *const cases[][2] = {
+        {"qwen3", "qwen3-lora"}, {"qwen3", "qwen3-dora"}, {"phi3", "phi3-fused"}};
+    static const int32_t ids[] = {9, 2, 2, 30, 14, 5, 11, 0, 21, 8, 33, 17};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char path[256];
+        snprintf(path, sizeof path, "tests/data/models/%s", cases[i][0]);
+        model wide = own_model(cases[i][0], TENSOR_F32), packed = model_open_quantised(path, ENGINE_INT8);
+        engine_stack *on_wide = own_stack(&wide, cases[i][1], 1),
+                     *on_packed = own_stack(&packed, cases[i][1], 1);
+        size_t count = COUNT_OF(ids) * wide.spec->vocab_count;
+        float *bare = model_run(&packed, ids, COUNT_OF(ids), 0, NULL);
+        for (size_t step = 0; step < 13; step += 4) {
+            float *wanted = model_run(&wide, ids, COUNT_OF(ids), step, on_wide);
+            float *got = model_run(&packed, ids, COUNT_OF(ids), step, on_packed);
+            double off = difference(got, wanted, count), moved = difference(got, bare, count);
+            if (!(off < 0.05 * moved))
+                fail_msg("%s, step %zu: off by %g, moved by %g", cases[i][1], step, off, moved);
+            free(wanted), free(got);
+        }
+        free(bare);
+        engine_stack_free(on_wide), engine_stack_free(on_packed);
+        model_close(&wide), model_close(&packed);
+    }
+}
+
 /* -- rows with stacks of their own ------------------------------------------------------------------------
  */
 
@@ -283,6 +310,7 @@ static const char *given_pair(const char *tensor_name, size_t rows, size_t colum
              "{\"%s\":{\"dtype\":\"F32\",\"shape\":[%zu,%zu],\"data_offsets\":[0,%zu]}}", tensor_name, rows,
              columns, rows * columns * 4);
     bytes file = safetensors_of(header, rows * columns * 4);
+    for (size_t i = sizeof(uint64_t) + strlen(header); i < file.size; i++) file.data[i] &= 0x3f; /* finite */
     check_write(path, file.data, file.size);
     bytes_free(&file);
     static const char json[] = "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 4}";
@@ -327,9 +355,74 @@ TEST(a_file_that_does_not_fit_its_base_is_refused_by_name)
     model_close(&m);
 }
 
-TESTS(RUN(small_adapters_give_their_reference_logits_each_way), RUN(peft_adapters_give_the_reference_logits),
+/* A pair that acts on up_proj of layer 0, its values 0.5 but one. */
+static const char *given_values(const char *config, float odd)
+{
+    static const char header[] =
+        "{\"model.layers.0.mlp.up_proj.lora_A.default.weight\":{\"dtype\":\"F32\",\"shape\":[2,20],"
+        "\"data_offsets\":[0,160]},\"model.layers.0.mlp.up_proj.lora_B.default.weight\":{\"dtype\":\"F32\","
+        "\"shape\":[29,2],\"data_offsets\":[160,392]}}";
+    static char path[512], config_path[512];
+    float values[98];
+    snprintf(path, sizeof path, "%s/02_values.safetensors", check_folder());
+    snprintf(config_path, sizeof config_path, "%s/02_values.config.json", check_folder());
+    for (size_t i = 0; i < COUNT_OF(values); i++) values[i] = i == 50 ? odd : 0.5f;
+    bytes file = safetensors_of(header, 0);
+    bytes_append(&file, values, sizeof values);
+    check_write(path, file.data, file.size);
+    check_write(config_path, config, strlen(config));
+    bytes_free(&file);
+    return path;
+}
+
+TEST(values_that_are_no_numbers_are_refused_by_name)
+{
+    static const char config[] = "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 4}";
+    model m = own_model("qwen3", TENSOR_F32);
+    engine_adapter *a = NULL;
+    check_fails(engine_adapter_open(given_values(config, NAN), m.decoder, &a), ERR_FORMAT,
+                "up_proj.lora_B.default.weight holds a value that is no finite number");
+    check_fails(engine_adapter_open(given_values(config, -INFINITY), m.decoder, &a), ERR_FORMAT, "finite");
+    check_ok(engine_adapter_open(given_values(config, 3e38f), m.decoder, &a));
+    engine_adapter_free(a);
+    model_close(&m);
+}
+
+TEST(the_older_key_set_says_the_same)
+{
+    model m = own_model("qwen3", TENSOR_F32);
+    engine_adapter *a = NULL;
+    const char *path =
+        given_values("{\"rank\": 2, \"alpha\": 3.0, \"learning_rate\": 1e-4, \"epochs\": 3}", 1);
+    check_ok(engine_adapter_open(path, m.decoder, &a));
+    size_t module = engine_module_of(m.spec, 0, ENGINE_MODULE_UP);
+    check_true(engine_adapter_borrow_part(a, module)->scale == 1.5);
+    engine_adapter_free(a);
+    path = given_values("{\"rank\": 3, \"alpha\": 3.0}", 1);
+    check_fails(engine_adapter_open(path, m.decoder, &a), ERR_FORMAT, "[2, 20], expected [3, 20]");
+    model_close(&m);
+}
+
+TEST(a_file_that_was_cut_off_is_refused_wherever_it_ends)
+{
+    model m = own_model("qwen3", TENSOR_F32);
+    engine_adapter *a = NULL;
+    const char *path = given_values("{\"peft_type\": \"LORA\", \"r\": 2}", 1);
+    bytes whole = check_read("%s", path);
+    for (size_t size = 0; size < whole.size; size += 7) {
+        check_write(path, whole.data, size);
+        check_fails(engine_adapter_open(path, m.decoder, &a), ERR_FORMAT, "adapter 02_values");
+    }
+    bytes_free(&whole);
+    model_close(&m);
+}
+
+TESTS(RUN(small_adapters_give_their_reference_logits_each_way), RUN(adapters_work_on_a_quantised_base),
+      RUN(peft_adapters_give_the_reference_logits),
       RUN(each_row_range_has_its_own_stack_and_the_bits_it_has_alone),
       RUN(packed_rows_under_grad_have_their_own_stacks_too),
       RUN(gradients_of_an_adapter_are_those_of_small_changes), RUN(an_adapter_says_what_it_is),
       RUN(stacks_are_compared_by_adapters_and_scales), RUN(a_stack_that_makes_no_sense_is_refused),
-      RUN(a_file_that_does_not_fit_its_base_is_refused_by_name))
+      RUN(a_file_that_does_not_fit_its_base_is_refused_by_name),
+      RUN(values_that_are_no_numbers_are_refused_by_name), RUN(the_older_key_set_says_the_same),
+      RUN(a_file_that_was_cut_off_is_refused_wherever_it_ends))

@@ -153,9 +153,26 @@ TEST(configs_as_peft_wrote_them_are_read)
     }
 }
 
+TEST(the_older_keys_are_read_where_there_is_no_peft_type)
+{
+    engine_adapter_config *config =
+        parsed("{\"rank\":16,\"alpha\":32.0,\"learning_rate\":0.0001,\"batch_size\":4,\"model_ref\":\"org/base\"}");
+    check_true(engine_adapter_config_has_old_keys(config) && !engine_adapter_config_is_rank_stabilised(config));
+    check_text(engine_adapter_config_borrow_base(config), "org/base");
+    check_module(config, "model.layers.0.self_attn.q_proj", 16, 2);
+    engine_adapter_config_free(config);
+    config = parsed("{\"peft_type\":\"LORA\",\"r\":4,\"lora_alpha\":4,\"rank\":16,\"alpha\":99}");
+    check_true(!engine_adapter_config_has_old_keys(config));
+    check_module(config, "lm_head", 4, 1);
+    engine_adapter_config_free(config);
+    refused("{\"rank\":16}", ERR_FORMAT, "alpha is missing");
+    refused("{\"rank\":99999,\"alpha\":1}", ERR_LIMIT, "rank is 99999");
+    refused("{\"rank\":1.5,\"alpha\":1}", ERR_FORMAT, "no rank");
+}
+
 TESTS(RUN(rank_and_alpha_are_8_unless_the_file_says_otherwise),
       RUN(a_rank_stabilised_adapter_divides_by_the_root),
       RUN(the_first_pattern_that_fits_the_end_of_a_name_decides),
       RUN(a_pattern_that_is_no_regular_expression_is_shown), RUN(a_pattern_that_never_ends_is_stopped),
       RUN(ranks_and_alphas_are_numbers_within_bounds), RUN(what_is_not_supported_is_refused_by_name),
-      RUN(fields_at_their_harmless_defaults_are_fine), RUN(configs_as_peft_wrote_them_are_read))
+      RUN(fields_at_their_harmless_defaults_are_fine), RUN(configs_as_peft_wrote_them_are_read), RUN(the_older_keys_are_read_where_there_is_no_peft_type))

@@ -1,6 +1,7 @@
 /* The decoder against reference numbers, and what a step promises. */
 #include "engine/decoder.h"
 
+#include "engine/decoder_internal.h"
 #include "tests/support/model.h"
 
 static const double tolerance = 1e-4;
@@ -72,6 +73,87 @@ TEST(bf16_stays_near_f32)
         free(wanted);
         model_close(&wide), model_close(&narrow);
     }
+}
+
+/* Largest differences between 12 tokens' logits of f32 and of what is quantised, fed in one piece, as parts
+ * of the largest logit. The models are tiny and random, which 4 bits change much; that the layers compute
+ * what their expanded weights say is checked exactly. */
+static const struct {
+    const char *name;
+    engine_quantised_kind kind;
+    double bound;
+} quantised_cases[] = {
+    {"gemma2", ENGINE_INT8, 0.1}, {"olmo2", ENGINE_INT8, 0.1}, {"phi3", ENGINE_INT8, 0.1},
+    {"qwen3", ENGINE_INT8, 0.1},  {"gemma2", ENGINE_NF4, 1},   {"olmo2", ENGINE_NF4, 1},
+    {"phi3", ENGINE_NF4, 1},      {"qwen3", ENGINE_NF4, 1},
+};
+
+/* Gives `wide` the weights that `packed` expands to. */
+static void take_expanded(model *wide, const model *packed)
+{
+    tensor_scope *s = tensor_scope_new(false);
+    for (size_t module = 0; module < wide->decoder->module_count; module++) {
+        if (!packed->decoder->quantised[module]) continue;
+        tensor_free(wide->decoder->weights[module]);
+        wide->decoder->weights[module] =
+            tensor_keep(s, tensor_clone(s, engine_decoder_weight(packed->decoder, s, module)));
+    }
+    check_ok(tensor_scope_close(s));
+}
+
+TEST(quantised_layers_stay_near_f32_and_give_the_same_each_way)
+{
+    static const int32_t ids[] = {9, 2, 2, 30, 14, 5, 11, 0, 21, 8, 33, 17};
+    for (size_t i = 0; i < COUNT_OF(quantised_cases); i++) {
+        char folder[256];
+        snprintf(folder, sizeof folder, "tests/data/models/%s", quantised_cases[i].name);
+        model wide = model_open(folder, TENSOR_F32),
+              packed = model_open_quantised(folder, quantised_cases[i].kind);
+        size_t count = COUNT_OF(ids) * wide.spec->vocab_count;
+        float *wanted = model_run(&wide, ids, COUNT_OF(ids), 0, NULL);
+        float *whole = model_run(&packed, ids, COUNT_OF(ids), 0, NULL);
+        double most = 0;
+        for (size_t k = 0; k < count; k++) most = fmax(most, fabs((double)wanted[k]));
+        double off = difference(whole, wanted, count) / most;
+        print_message("%s, %s: off by %.2g\n", folder,
+                      quantised_cases[i].kind == ENGINE_INT8 ? "int8" : "nf4", off);
+        check_true(off > 0 && off < quantised_cases[i].bound);
+        take_expanded(&wide, &packed);
+        for (size_t step = 0; step < 12; step += 3) {
+            float *got = model_run(&packed, ids, COUNT_OF(ids), step, NULL),
+                  *same = model_run(&wide, ids, COUNT_OF(ids), step, NULL);
+            check_true(difference(got, same, count) < tolerance && difference(got, whole, count) < tolerance);
+            free(got);
+            free(same);
+        }
+        free(wanted);
+        free(whole);
+        model_close(&wide), model_close(&packed);
+    }
+}
+
+TEST(a_quantised_decoder_holds_its_linear_layers_packed_alone)
+{
+    model wide = own_model("qwen3", TENSOR_F32),
+          packed = model_open_quantised("tests/data/models/qwen3", ENGINE_INT8);
+    size_t q = engine_module_of(wide.spec, 1, ENGINE_MODULE_Q),
+           norm = engine_module_of(wide.spec, 1, ENGINE_MODULE_INPUT_NORM);
+    check_true(engine_decoder_is_quantised(packed.decoder) && !engine_decoder_is_quantised(wide.decoder));
+    check_true(!engine_decoder_borrow_weight(packed.decoder, q));
+    check_true(engine_decoder_borrow_weight(packed.decoder, norm) != NULL);
+    check_true(engine_decoder_borrow_weight(packed.decoder, ENGINE_MODULE_HEAD) != NULL);
+    tensor_scope *s = tensor_scope_new(false);
+    const tensor *weight = engine_decoder_borrow_weight(wide.decoder, q),
+                 *expanded = engine_decoder_weight(packed.decoder, s, q);
+    size_t count = (size_t)tensor_count(weight);
+    check_int(tensor_count(expanded), count);
+    const float *a = tensor_borrow_data(weight), *b = tensor_borrow_data(expanded);
+    float most = 0;
+    for (size_t i = 0; i < count; i++) most = fmaxf(most, fabsf(a[i]));
+    check_true(difference(a, b, count) <= (double)most / 127 * 0.50001);
+    check_true(engine_decoder_weight(wide.decoder, s, q) == weight); /* what lies whole is lent */
+    check_ok(tensor_scope_close(s));
+    model_close(&wide), model_close(&packed);
 }
 
 /* -- what a step promises -------------------------------------------------------------------------------- */
@@ -240,7 +322,8 @@ TEST(loading_tells_how_far_it_is_and_can_be_cancelled)
 {
     model m = own_model("qwen3", TENSOR_F32);
     progress seen = {0};
-    engine_decoder_options options = {TENSOR_CPU, TENSOR_BF16, on_progress, &seen};
+    engine_decoder_options options = {
+        .device = TENSOR_CPU, .type = TENSOR_BF16, .progress = on_progress, .context = &seen};
     engine_decoder *d = NULL;
     check_ok(engine_decoder_new(m.spec, m.weights, &options, &d));
     engine_decoder_free(d);
@@ -253,6 +336,8 @@ TEST(loading_tells_how_far_it_is_and_can_be_cancelled)
 }
 
 TESTS(RUN(small_models_give_their_reference_logits_each_way),
+      RUN(quantised_layers_stay_near_f32_and_give_the_same_each_way),
+      RUN(a_quantised_decoder_holds_its_linear_layers_packed_alone),
       RUN(every_family_gives_the_reference_logits_each_way), RUN(bf16_stays_near_f32),
       RUN(a_segment_has_the_same_bits_in_any_company), RUN(a_step_that_fails_leaves_the_caches_as_they_were),
       RUN(a_watched_step_ends_between_layers_and_can_be_done_again), RUN(a_cache_of_another_model_is_refused),

@@ -18,30 +18,33 @@ static const char *at(const char *name)
     return path;
 }
 
-/* A folder "NAME" with config.json, extra/one.jinja, extra/deep/two and .git/HEAD. */
+/* A folder "NAME" with config.json, extra/one.jinja, extra/deep/two, extra/deep/deeper/three and .git/HEAD.
+ */
 static engine_files *given_folder(const char *name)
 {
     snprintf(folder, sizeof folder, "%s/%s", check_folder(), name);
-    check_ok(file_make_folders(at("extra/deep")));
+    check_ok(file_make_folders(at("extra/deep/deeper")));
     check_ok(file_make_folders(at(".git")));
     check_write(at("config.json"), "{}", 2);
     check_write(at("empty"), "", 0);
     check_write(at("extra/one.jinja"), "one", 3);
     check_write(at("extra/deep/two"), "two", 3);
+    check_write(at("extra/deep/deeper/three"), "three", 5);
     check_write(at(".git/HEAD"), "ref", 3);
     engine_files *f = NULL;
     check_ok(engine_files_open_folder(folder, &f));
     return f;
 }
 
-TEST(a_folder_is_listed_one_level_down_and_sorted)
+TEST(a_folder_is_listed_two_levels_down_and_sorted)
 {
     engine_files *f = given_folder("listed");
-    check_int(engine_files_count(f), 3);
+    check_int(engine_files_count(f), 4);
     check_text(engine_files_borrow_name(f, 0), "config.json");
     check_text(engine_files_borrow_name(f, 1), "empty");
-    check_text(engine_files_borrow_name(f, 2), "extra/one.jinja");
-    check_int(engine_files_size(f, 2), 3);
+    check_text(engine_files_borrow_name(f, 2), "extra/deep/two");
+    check_text(engine_files_borrow_name(f, 3), "extra/one.jinja");
+    check_int(engine_files_size(f, 3), 3);
     check_text(engine_files_borrow_title(f), "listed");
     check_text(engine_files_borrow_place(f), folder);
     check_true(engine_files_has(f, "config.json") && !engine_files_has(f, "absent"));
@@ -139,7 +142,7 @@ TEST(a_content_id_stands_for_the_file_and_changes_with_it)
     engine_files_free(f);
 }
 
-TESTS(RUN(a_folder_is_listed_one_level_down_and_sorted), RUN(a_title_is_the_real_name_behind_a_link),
+TESTS(RUN(a_folder_is_listed_two_levels_down_and_sorted), RUN(a_title_is_the_real_name_behind_a_link),
       RUN(what_is_no_folder_is_refused), RUN(a_file_is_read_whole_or_not_at_all),
       RUN(no_name_leads_out_of_the_folder), RUN(a_mapping_outlives_its_folder_and_its_other_holders),
       RUN(a_mapping_can_hold_memory), RUN(a_content_id_stands_for_the_file_and_changes_with_it))

@@ -186,6 +186,10 @@ TEST(a_model_is_loaded_into_a_decoder)
     check_ok(opened(&(engine_model_options){.device = "cpu", .weights = true}, &m));
     check_true(engine_model_type(m) == TENSOR_BF16);
     engine_model_free(m);
+    check_ok(opened(&(engine_model_options){.device = "cpu", .dtype = "nf4", .weights = true}, &m));
+    check_true(engine_model_type(m) == TENSOR_BF16 && strcmp(engine_model_dtype(m), "nf4") == 0);
+    check_true(engine_decoder_is_quantised(engine_model_borrow_decoder(m)));
+    engine_model_free(m);
     check_fails(opened(&(engine_model_options){.dtype = "int3"}, &m), ERR_USAGE, "dtype int3");
     check_fails(opened(&(engine_model_options){.device = "abacus", .weights = true}, &m), ERR_USAGE,
                 "abacus");

@@ -37,7 +37,7 @@ static engine_model *load_model(void)
 
 static engine_stack *load_stack(const char *const *paths, const double *scales, size_t count)
 {
-    engine_event event = next_event(engine_worker_stack(worker, model, paths, scales, count));
+    engine_event event = next_event(engine_worker_stack(worker, model, NULL, paths, scales, count));
     if (event.kind == ENGINE_EVENT_FAILED) fail_msg("%s", event.error.text);
     return event.stack;
 }

@@ -82,7 +82,7 @@ static house house_open(size_t block_count)
     char *path = file_join(model_folder(), "adapters/01_twist.safetensors");
     const char *const paths[] = {path};
     engine_event stacked =
-        last_event(&h, engine_worker_stack(h.worker, h.model, paths, (const double[]){1}, 1));
+        last_event(&h, engine_worker_stack(h.worker, h.model, NULL, paths, (const double[]){1}, 1));
     check_ok(stacked.error);
     h.stack = stacked.stack;
     free(path);

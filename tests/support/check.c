@@ -18,7 +18,7 @@ const char *check_shared_data(void)
     return stat(folder, &info) == 0 && S_ISDIR(info.st_mode) ? folder : NULL;
 }
 
-static char check_folder_path[64];
+static char check_folder_path[256];
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
 {
@@ -31,7 +31,9 @@ static void check_folder_remove(void) { nftw(check_folder_path, remove_one, 16, 
 const char *check_folder(void)
 {
     if (!check_folder_path[0]) {
-        snprintf(check_folder_path, sizeof check_folder_path, "/tmp/hyprstream-test-XXXXXX");
+        const char *parent = getenv("TMPDIR");
+        snprintf(check_folder_path, sizeof check_folder_path, "%.200s/hyprstream-test-XXXXXX",
+                 parent && *parent == '/' ? parent : "/tmp");
         if (!mkdtemp(check_folder_path)) fail_msg("no temporary folder");
         atexit(check_folder_remove);
     }

@@ -27,7 +27,7 @@ typedef struct model {
     engine_cache_pool *pool;
 } model;
 
-static inline model model_open(const char *folder, tensor_type type)
+static inline model model_open_as(const char *folder, const engine_decoder_options *options)
 {
     model m = {0};
     bytes config = {0};
@@ -36,11 +36,23 @@ static inline model model_open(const char *folder, tensor_type type)
     check_ok(engine_spec_parse(bytes_borrow(&config), &m.spec));
     bytes_free(&config);
     check_ok(engine_weights_open(m.files, &m.weights));
-    engine_decoder_options options = {.device = TENSOR_CPU, .type = type};
-    check_ok(engine_decoder_new(m.spec, m.weights, &options, &m.decoder));
+    check_ok(engine_decoder_new(m.spec, m.weights, options, &m.decoder));
     engine_cache_shape shape = engine_decoder_cache_shape(m.decoder);
     check_ok(engine_cache_pool_new(&shape, 0, &m.pool));
     return m;
+}
+
+static inline model model_open(const char *folder, tensor_type type)
+{
+    return model_open_as(folder, &(engine_decoder_options){.device = TENSOR_CPU, .type = type});
+}
+
+/* In f32, with linear layers that are quantised so. */
+static inline model model_open_quantised(const char *folder, engine_quantised_kind kind)
+{
+    return model_open_as(
+        folder,
+        &(engine_decoder_options){.device = TENSOR_CPU, .type = TENSOR_F32, .quantise = true, .kind = kind});
 }
 
 static inline void model_close(model *m)

@@ -9,7 +9,10 @@
 #include "base/utf8.h"
 #include "tests/support/check.h"
 
-enum { HIDDEN = 16, INNER = 32, LAYERS = 2, HEADS = 2, KV_HEADS = 1, HEAD_SIZE = 8, RANK = 2 };
+enum { RANK = 2, ADAPTER_SEED = 7 };
+
+static const small_model_shape smallest = {
+    .hidden = 16, .inner = 32, .layers = 2, .heads = 2, .kv_heads = 1, .head_size = 8};
 
 /* -- safetensors --------------------------------------------------------------------------------------- */
 
@@ -58,33 +61,33 @@ static void safetensors_write(safetensors *s, const char *folder, const char *na
     bytes_free(&s->data);
 }
 
-static void weights_write(const char *folder)
+static void weights_write(const char *folder, const small_model_shape *m)
 {
-    static const struct {
+    const struct {
         const char *name;
         int rows, columns;
     } parts[] = {
-        {"input_layernorm", HIDDEN, 0},
-        {"self_attn.q_proj", HEADS * HEAD_SIZE, HIDDEN},
-        {"self_attn.k_proj", KV_HEADS * HEAD_SIZE, HIDDEN},
-        {"self_attn.v_proj", KV_HEADS * HEAD_SIZE, HIDDEN},
-        {"self_attn.o_proj", HIDDEN, HEADS * HEAD_SIZE},
-        {"post_attention_layernorm", HIDDEN, 0},
-        {"mlp.gate_proj", INNER, HIDDEN},
-        {"mlp.up_proj", INNER, HIDDEN},
-        {"mlp.down_proj", HIDDEN, INNER},
+        {"input_layernorm", m->hidden, 0},
+        {"self_attn.q_proj", m->heads * m->head_size, m->hidden},
+        {"self_attn.k_proj", m->kv_heads * m->head_size, m->hidden},
+        {"self_attn.v_proj", m->kv_heads * m->head_size, m->hidden},
+        {"self_attn.o_proj", m->hidden, m->heads * m->head_size},
+        {"post_attention_layernorm", m->hidden, 0},
+        {"mlp.gate_proj", m->inner, m->hidden},
+        {"mlp.up_proj", m->inner, m->hidden},
+        {"mlp.down_proj", m->hidden, m->inner},
     };
     safetensors s = {.seed = 20};
     char name[128];
 
-    tensor_add(&s, "model.embed_tokens.weight", SMALL_MODEL_VOCAB, HIDDEN, 1);
-    for (int layer = 0; layer < LAYERS; layer++) {
+    tensor_add(&s, "model.embed_tokens.weight", SMALL_MODEL_VOCAB, m->hidden, 1);
+    for (int layer = 0; layer < m->layers; layer++) {
         for (size_t i = 0; i < COUNT_OF(parts); i++) {
             snprintf(name, sizeof name, "model.layers.%d.%s.weight", layer, parts[i].name);
             tensor_add(&s, name, parts[i].rows, parts[i].columns, parts[i].columns ? 0.6f : 0);
         }
     }
-    tensor_add(&s, "model.norm.weight", HIDDEN, 0, 0);
+    tensor_add(&s, "model.norm.weight", m->hidden, 0, 0);
     safetensors_write(&s, folder, "model.safetensors");
 }
 
@@ -131,7 +134,7 @@ static void tokenizer_write(const char *folder)
 
 /* -- the rest ------------------------------------------------------------------------------------------ */
 
-static void config_write(const char *folder)
+static void config_write(const char *folder, const small_model_shape *m)
 {
     CLEANUP(bytes_free) bytes json = {0};
 
@@ -142,18 +145,23 @@ static void config_write(const char *folder)
         "\"num_key_value_heads\":%d,\"head_dim\":%d,\"vocab_size\":%d,\"max_position_embeddings\":%d,"
         "\"rms_norm_eps\":1e-05,\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"tie_word_embeddings\":true,"
         "\"torch_dtype\":\"float32\",\"bos_token_id\":%d,\"eos_token_id\":%d}",
-        HIDDEN, INNER, LAYERS, HEADS, KV_HEADS, HEAD_SIZE, SMALL_MODEL_VOCAB, SMALL_MODEL_CONTEXT,
-        SMALL_MODEL_BOS, SMALL_MODEL_EOS);
+        m->hidden, m->inner, m->layers, m->heads, m->kv_heads, m->head_size, SMALL_MODEL_VOCAB,
+        SMALL_MODEL_CONTEXT, SMALL_MODEL_BOS, SMALL_MODEL_EOS);
     write_in(folder, "config.json", bytes_borrow(&json));
     write_in(folder, "tokenizer_config.json", VIEW("{\"bos_token\":\"<s>\",\"eos_token\":\"</s>\"}"));
 }
 
 void small_model_write(const char *path, bool with_template)
 {
+    small_model_write_as(path, with_template, &smallest);
+}
+
+void small_model_write_as(const char *path, bool with_template, const small_model_shape *shape)
+{
     check_ok(file_make_folders(path));
-    config_write(path);
+    config_write(path, shape);
     tokenizer_write(path);
-    weights_write(path);
+    weights_write(path, shape);
     if (!with_template) return;
     write_in(path, "chat_template.jinja",
              VIEW("{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
@@ -162,16 +170,22 @@ void small_model_write(const char *path, bool with_template)
 
 void small_adapter_write(const char *model_path, const char *name)
 {
+    small_adapter_write_as(model_path, name, &smallest, ADAPTER_SEED);
+}
+
+void small_adapter_write_as(const char *model_path, const char *name, const small_model_shape *m,
+                            unsigned seed)
+{
     char *folder = file_join(model_path, "adapters");
-    safetensors s = {.seed = 7};
+    safetensors s = {.seed = seed};
     char file[128];
 
     check_ok(file_make_folders(folder));
-    tensor_add(&s, "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", RANK, HIDDEN, 1);
-    tensor_add(&s, "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight", HEADS * HEAD_SIZE, RANK,
-               1);
-    tensor_add(&s, "base_model.model.model.layers.1.mlp.down_proj.lora_A.weight", RANK, INNER, 1);
-    tensor_add(&s, "base_model.model.model.layers.1.mlp.down_proj.lora_B.weight", HIDDEN, RANK, 1);
+    tensor_add(&s, "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", RANK, m->hidden, 1);
+    tensor_add(&s, "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight", m->heads * m->head_size,
+               RANK, 1);
+    tensor_add(&s, "base_model.model.model.layers.1.mlp.down_proj.lora_A.weight", RANK, m->inner, 1);
+    tensor_add(&s, "base_model.model.model.layers.1.mlp.down_proj.lora_B.weight", m->hidden, RANK, 1);
     snprintf(file, sizeof file, "%s.safetensors", name);
     safetensors_write(&s, folder, file);
     snprintf(file, sizeof file, "%s.config.json", name);

@@ -17,4 +17,12 @@ void small_model_write(const char *path, bool with_template);
 /* adapters/NAME.safetensors and NAME.config.json of that model. */
 void small_adapter_write(const char *model_path, const char *name);
 
+/* The same model as large as is asked for. */
+typedef struct small_model_shape {
+    int hidden, inner, layers, heads, kv_heads, head_size;
+} small_model_shape;
+void small_model_write_as(const char *path, bool with_template, const small_model_shape *shape);
+void small_adapter_write_as(const char *model_path, const char *name, const small_model_shape *shape,
+                            unsigned seed);
+
 #endif

@@ -25,7 +25,8 @@ expect() {
 }
 
 expect 0 "hyprstream " --version
-expect 0 "tokenize MODEL [TEXT]" --help
+expect 0 "Chat and answer" --help
+expect 0 "tokenize MODEL [TEXT]" tokenize --help
 expect 0 "no models in" list
 expect 0 '"models":[]' list --json
 expect 2 "did you mean infer?" infre
@@ -34,6 +35,14 @@ expect 2 "expected: hyprstream infer MODEL" infer
 expect 1 "there is no model m" infer m -p x
 expect 1 "there is no folder /nowhere" inspect /nowhere
 expect 0 "auto" config get run.device
+polite=assets/demo/data/polite.jsonl
+expect 2 "expected --data FILE" inspect-data ./assets/demo
+expect 0 "«▁O" inspect-data ./assets/demo --data $polite --rows 1
+expect 0 '"duplicates":0' inspect-data ./assets/demo --data $polite --json
+expect 2 "--too-long fold: expected one of truncate drop split" inspect-data ./assets/demo --data $polite --too-long fold
+expect 1 "no file of examples" inspect-data ./assets/demo --data README.md
+expect 0 '"examples":2,' eval ./assets/demo --data $polite --limit 2 --json
+expect 1 "under the bar of 1" eval ./assets/demo --data $polite --limit 2 --min-exact 1
 expect 1 "standard" # no terminal, no workstation
 
 # A file of settings that cannot be read is named; one with a bad value can be mended.

@@ -21,7 +21,7 @@ typedef struct fake {
     size_t news_count;
     ui_load_news load_news[FAKE_NEWS_MAX];
     size_t load_count;
-    char loaded[512], stack[512];
+    char loaded[512], title[256], stack[512];
     int cancelled, unloaded;
 } fake;
 
@@ -62,11 +62,33 @@ static inline ui_source_facts fake_facts(ui_source *s)
     return (ui_source_facts){.name = "fake", .context_max = 512, .context_used = 100, .has_template = true};
 }
 
-static inline err fake_load(ui_loader *l, const char *folder)
+static inline err fake_load(ui_loader *l, const char *folder, const char *ref, const char *title)
 {
-    snprintf(fake_of_loader(l)->loaded, sizeof fake_of_loader(l)->loaded, "%s", folder);
+    fake *f = fake_of_loader(l);
+    snprintf(f->loaded, sizeof f->loaded, "%s", folder);
+    snprintf(f->title, sizeof f->title, "%s %s", title, ref);
     return ERR_OK;
 }
+
+static inline void fake_adapters(ui_loader *l, ui_adapter_list *out)
+{
+    engine_files *files = NULL;
+    *out = (ui_adapter_list){0};
+    if (engine_files_open_folder(fake_of_loader(l)->loaded, &files).code) return;
+    ui_adapters_list(files, out);
+    engine_files_free(files);
+}
+
+static inline err fake_refs(ui_loader *l, const char *folder,
+                            void (*each)(void *context, const char *name, const char *what), void *context)
+{
+    (void)l;
+    (void)folder;
+    each(context, "main", "the newest");
+    each(context, "v1", "the first");
+    return ERR_OK;
+}
+
 static inline void fake_cancel(ui_loader *l) { fake_of_loader(l)->cancelled++; }
 static inline void fake_unload(ui_loader *l) { fake_of_loader(l)->unloaded++; }
 
@@ -93,8 +115,15 @@ static inline bool fake_take_load(ui_loader *l, ui_load_news *out)
 static inline void fake_free_source(ui_source *s) { (void)s; }
 
 static const ui_source_kind fake_source_kind = {fake_ask, fake_stop, fake_take, fake_facts, fake_free_source};
-static const ui_loader_kind fake_loader_kind = {fake_load, fake_cancel, fake_unload, fake_stack,
-                                                fake_take_load};
+static const ui_loader_kind fake_loader_kind = {
+    .load = fake_load,
+    .cancel = fake_cancel,
+    .unload = fake_unload,
+    .adapters = fake_adapters,
+    .stack = fake_stack,
+    .refs = fake_refs,
+    .take = fake_take_load,
+};
 
 static inline fake *fake_new(void)
 {

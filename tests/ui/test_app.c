@@ -352,6 +352,52 @@ TEST(adapters_are_turned_on_in_the_order_of_their_names)
     end(g);
 }
 
+TEST(adapters_that_were_on_are_on_again_after_a_restart)
+{
+    given *g = given_folders("kept_adapters");
+    add_model(g, "tiny");
+    add_adapter(g, "tiny", "01_brief");
+    add_adapter(g, "tiny", "02_pirate");
+    open_app(g);
+    loaded(g);
+    ui_app_run(&g->app, "adapters");
+    ui_app_run(&g->app, "lower-scale");
+    ui_app_run(&g->app, "toggle-adapter");
+    check_text(g->fake->stack, "+01_brief.safetensors@0.9");
+    close_app(g);
+    open_app(g);
+    check_text(g->fake->stack, "");
+    loaded(g);
+    check_text(g->fake->stack, "+01_brief.safetensors@0.9");
+    ui_app_run(&g->app, "adapters");
+    ui_app_run(&g->app, "toggle-adapter");
+    close_app(g);
+    open_app(g); /* off, but the scale stays */
+    loaded(g);
+    check_text(g->fake->stack, "");
+    check_true(g->app.adapters.rows[0].scale == 0.9);
+    end(g);
+}
+
+TEST(a_model_is_loaded_at_a_branch_a_tag_or_what_was_typed)
+{
+    given *g = given_a_loaded_model("refs");
+    ui_app_run(&g->app, "models");
+    ui_app_run(&g->app, "load-ref");
+    check_int(g->app.focus, UI_PALETTE);
+    check_int(ui_menu_count(g->app.palette), 2);
+    ui_menu_choose(g->app.palette, 1);
+    ui_app_run(&g->app, "run-chosen");
+    check_text(g->fake->title, "tiny:v1 v1");
+    check_int(g->app.load, UI_LOAD_GOING);
+    loaded(g);
+    check_text(g->app.model_name, "tiny:v1");
+    close_app(g);
+    open_app(g); /* at the next start it is that ref again */
+    check_text(g->fake->title, "tiny:v1 v1");
+    end(g);
+}
+
 TEST(a_model_that_was_put_into_the_folder_is_there_when_the_pane_is_opened)
 {
     given *g = given_folders("later");
@@ -439,18 +485,20 @@ TEST(a_folder_without_weights_or_with_a_pointer_is_shown_with_the_reason)
 {
     given *g = given_folders("broken");
     char *path = file_join(g->models, "tiny/model.safetensors");
-    const char *pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";
+    const char *pointer =
+        "version https://git-lfs.github.com/spec/v1\n"
+        "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 5\n";
     ui_model_list list = {0};
     add_model(g, "tiny");
     check_write(path, pointer, strlen(pointer));
-    ui_models_scan(g->models, "auto", &list);
+    open_app(g);
+    ui_models_scan(g->settings, NULL, &list);
     check_int(list.count, 1);
     check_true(check_text_holds(list.rows[0].problem, "is a pointer"));
     check_text(list.rows[0].architecture, "llama");
     check_true(ui_models_first(&list, "tiny") == NULL);
     ui_models_free(&list);
     free(path);
-    open_app(g);
     end(g);
 }
 
@@ -465,7 +513,9 @@ TESTS(RUN(every_action_of_the_table_can_be_run), RUN(no_key_means_two_things_in_
       RUN(a_new_conversation_that_holds_only_the_usual_system_prompt_is_not_kept),
       RUN(regenerate_uses_a_new_seed_though_one_is_set),
       RUN(the_model_says_how_to_sample_until_the_person_does),
+      RUN(a_model_is_loaded_at_a_branch_a_tag_or_what_was_typed),
       RUN(adapters_are_turned_on_in_the_order_of_their_names),
+      RUN(adapters_that_were_on_are_on_again_after_a_restart),
       RUN(a_model_that_was_put_into_the_folder_is_there_when_the_pane_is_opened),
       RUN(a_load_that_fails_says_why), RUN(the_palette_narrows_and_runs_what_was_chosen),
       RUN(a_kept_conversation_is_opened_and_deleted_after_a_question), RUN(toasts_go_when_their_time_is_over),

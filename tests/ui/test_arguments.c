@@ -132,6 +132,20 @@ TEST(every_command_is_found_and_tells_its_options)
     check_fails(ui_command_unknown("infre"), ERR_USAGE, "did you mean infer?");
 }
 
+TEST(every_command_has_a_heading_and_every_heading_a_command)
+{
+    size_t under_a_heading = 0, count = 0;
+
+    for (const ui_group *group = ui_groups; group->name; group++) {
+        size_t before = under_a_heading;
+        for (const ui_command *const *c = ui_commands; *c; c++)
+            under_a_heading += (*c)->group && strcmp((*c)->group, group->name) == 0;
+        check_true(under_a_heading > before);
+    }
+    while (ui_commands[count]) count++;
+    check_int(under_a_heading, count);
+}
+
 TEST(the_manual_page_names_every_command_and_option)
 {
     bytes page = check_read("assets/hyprstream.1");
@@ -148,6 +162,25 @@ TEST(the_manual_page_names_every_command_and_option)
                 }
                 if (!strstr(page.data, wanted)) fail_msg("hyprstream.1 has no %s of %s", wanted, (*c)->name);
             }
+        }
+    }
+    bytes_free(&page);
+}
+
+TEST(the_manual_page_has_each_command_under_its_heading)
+{
+    bytes page = check_read("assets/hyprstream.1");
+    for (const ui_group *group = ui_groups; group->name; group++) {
+        char heading[64], wanted[64];
+        snprintf(heading, sizeof heading, "\n.SS %s\n", group->title);
+        const char *begin = strstr(page.data, heading);
+        if (!begin) fail_msg("hyprstream.1 has no heading %s", group->title);
+        const char *end = strstr(begin + 1, "\n.S");
+        for (const ui_command *const *c = ui_commands; *c; c++) {
+            if (strcmp((*c)->group, group->name) != 0) continue;
+            snprintf(wanted, sizeof wanted, "\n.B %s\n", (*c)->name);
+            const char *found = strstr(begin, wanted);
+            if (!found || found > end) fail_msg("hyprstream.1 has %s not under %s", (*c)->name, group->title);
         }
     }
     bytes_free(&page);
@@ -190,5 +223,8 @@ TEST(turns_become_messages_whatever_bytes_they_hold)
 TESTS(RUN(words_and_options_may_stand_in_any_order), RUN(two_dashes_end_the_options_and_one_is_a_word),
       RUN(an_option_may_repeat_and_the_last_one_counts), RUN(a_slip_is_told_in_one_sentence),
       RUN(numbers_are_checked_against_their_range), RUN(a_list_of_numbers_is_parted_by_commas),
-      RUN(every_command_is_found_and_tells_its_options), RUN(the_manual_page_names_every_command_and_option),
+      RUN(every_command_is_found_and_tells_its_options),
+      RUN(every_command_has_a_heading_and_every_heading_a_command),
+      RUN(the_manual_page_names_every_command_and_option),
+      RUN(the_manual_page_has_each_command_under_its_heading),
       RUN(a_conversation_file_is_a_list_or_holds_one), RUN(turns_become_messages_whatever_bytes_they_hold))

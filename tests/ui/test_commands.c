@@ -401,7 +401,7 @@ TEST(slips_of_the_person_are_status_2)
     WORDS("infer", "small", "--device", "gpu", "-p", "x");
     check_status(2, "expected auto, cpu or cuda:N");
     WORDS("infer", "small", "--dtype", "f64", "-p", "x");
-    check_status(2, "expected auto, f32 or bf16");
+    check_status(2, "expected auto, f32, bf16, int8 or nf4");
     WORDS("infer", "small", "--raw", "-p", "");
     check_status(2, "the prompt is empty");
     WORDS("infer", "small", "--raw", "--system", "s", "-p", "x");
@@ -416,9 +416,14 @@ TEST(help_is_there_for_people_and_programs)
 {
     WORDS("help");
     check_status(0, "");
-    check_true(strstr(ran.out, "tokenize MODEL [TEXT]") != NULL);
+    const char *history = strstr(ran.out, "\nHistory\n");
+    check_true(history && strstr(history, "\n  cherry-pick   Make the change") != NULL);
+    check_true(strstr(history, "\n  infer ") == NULL);
+    for (const char *line = ran.out; *line; line += strcspn(line, "\n") + 1)
+        check_true(strcspn(line, "\n") <= 80);
     WORDS("help", "--json");
-    check_true(json_count(json_get(answer(), "commands")) == 11 &&
+    check_true(json_count(json_get(answer(), "groups")) >= 7);
+    check_true(json_count(json_get(answer(), "commands")) >= 11 &&
                json_count(json_get(answer(), "actions")) > 20);
     WORDS("score", "--help");
     check_status(0, "");

@@ -21,8 +21,11 @@ static given given_source(const char *name, bool with_template)
 {
     given g = {.folder = file_join(check_folder(), name)};
     small_model_write(g.folder, with_template);
-    check_ok(
-        ui_local_source_new(&(ui_local_options){.device = "cpu", .dtype = "f32", .threads = 1}, &g.local));
+    static env environment;
+    static repo_context context = {.environment = &environment};
+    environment = env_of_process();
+    const ui_local_options how = {.context = &context, .device = "cpu", .dtype = "f32", .threads = 1};
+    check_ok(ui_local_source_new(&how, &g.local));
     g.source = ui_local_source_as_source(g.local);
     g.loader = ui_local_source_as_loader(g.local);
     return g;
@@ -54,7 +57,7 @@ static ui_load_news load_end(given *g)
 
 static void loaded(given *g)
 {
-    check_ok(g->loader->kind->load(g->loader, g->folder));
+    check_ok(g->loader->kind->load(g->loader, g->folder, "", file_name(g->folder)));
     ui_load_news news = load_end(g);
     if (news.kind != UI_LOAD_DONE) fail_msg("%s", news.error.text);
 }
@@ -173,15 +176,14 @@ TEST(adapters_are_part_of_the_name_once_they_are_on)
 
     small_adapter_write(g.folder, "01_brief");
     loaded(&g);
-    char *path = file_join(g.folder, "adapters/01_brief.safetensors");
-    check_ok(g.loader->kind->stack(g.loader, (const char *const[]){path}, &scale, 1));
+    const char *const file = "adapters/01_brief.safetensors";
+    check_ok(g.loader->kind->stack(g.loader, &file, &scale, 1));
     ui_load_news news = load_end(&g);
     if (news.kind != UI_LOAD_STACKED) fail_msg("%s", news.error.text);
     check_text(g.source->kind->facts(g.source).name, "stacked+01_brief@0.5");
     check_ok(g.loader->kind->stack(g.loader, NULL, NULL, 0));
     check_int(load_end(&g).kind, UI_LOAD_STACKED);
     check_text(g.source->kind->facts(g.source).name, "stacked");
-    free(path);
     end(&g);
 }
 
@@ -194,7 +196,7 @@ TEST(a_broken_model_says_why_and_leaves_none_loaded)
 
     loaded(&g);
     check_write(weights, "cut off", 7);
-    check_ok(g.loader->kind->load(g.loader, g.folder));
+    check_ok(g.loader->kind->load(g.loader, g.folder, "", file_name(g.folder)));
     ui_load_news news = load_end(&g);
     check_int(news.kind, UI_LOAD_FAILED);
     check_true(check_text_holds(news.error.text, "model.safetensors"));

@@ -34,14 +34,14 @@ static const char *get(void *context, const char *name)
     return strcmp(name, "HYPRSTREAM_UI_ASCII") == 0 && p->ascii ? "true" : NULL;
 }
 
-static err load_at_once(ui_loader *l, const char *folder)
+static err load_at_once(ui_loader *l, const char *folder, const char *ref, const char *title)
 {
     fake *f = fake_of_loader(l);
     ui_load_news news = {.kind = UI_LOAD_DONE};
     news.facts = (ui_loaded_facts){
         .has_template = true, .has_tokenizer = true, .context_max = 512, .device = "cpu", .type = "f32"};
     f->load_news[f->load_count++] = news;
-    return fake_load(l, folder);
+    return fake_load(l, folder, ref, title);
 }
 
 static err answer_at_once(ui_source *s, const ui_ask *ask, uint64_t *answer)
@@ -59,10 +59,10 @@ static int run_workstation(void *context)
 {
     static const ui_source_kind source_kind = {answer_at_once, fake_stop, fake_take, fake_facts,
                                                fake_free_source};
-    static const ui_loader_kind loader_kind = {load_at_once, fake_cancel, fake_unload, fake_stack,
-                                               fake_take_load};
+    ui_loader_kind loader_kind = fake_loader_kind;
     place *p = context;
     fake *f = fake_new();
+    loader_kind.load = load_at_once;
     folders where = {p->root, p->root, p->root, p->root, p->root};
     env e = {get, p};
     settings *s = NULL;

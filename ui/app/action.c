@@ -22,6 +22,7 @@ const ui_action ui_actions[] = {
     {"suspend", UI_ANYWHERE, "Ctrl-Z", NULL, "Put the workstation in the background of the shell"},
 
     {"load", UI_MODELS, "Enter", "load", "Load the chosen model and chat with it"},
+    {"load-ref", UI_MODELS, "b", "branch", "Load another branch, tag or commit of the chosen model"},
     {"cancel-load", UI_MODELS, "x", "cancel", "Cancel the load that is going on"},
     {"unload", UI_MODELS, "u", "unload", "Free the memory of the loaded model"},
     {"inspect", UI_MODELS, "i", "inspect", "Show what the chosen model is and the memory it needs"},

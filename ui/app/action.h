@@ -41,7 +41,7 @@ typedef struct ui_action {
 /* Ended by a row without a name. The order is that of the help screen. */
 extern const ui_action ui_actions[];
 
-const ui_action *ui_action_find(const char *name);
+const ui_action *ui_action_find(const char *name); /* NULL: there is none of that name */
 /* What this key does when `place` is focused; NULL: nothing. Where letters are not text, "?" is help, ":" the
  * palette, q is Esc, and j and k move as the arrows do. */
 const ui_action *ui_action_for_key(ui_place place, const char *key);

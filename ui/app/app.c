@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "ui/app/figures.h"
+#include "ui/app/stack_file.h"
 
 #define MARK_MODEL "model" /* the one used last */
 
@@ -38,10 +39,7 @@ void ui_app_say_err(ui_app *app, err e)
 
 static void scan_models(ui_app *app)
 {
-    char *folder = file_expand_home(settings_text(app->settings, "models.dir"),
-                                    settings_borrow_folders(app->settings)->home);
-    ui_models_scan(folder, settings_text(app->settings, "run.dtype"), &app->models);
-    free(folder);
+    ui_models_scan(app->settings, app->log, &app->models);
     if (app->models.error.code) ui_app_say_err(app, app->models.error);
 }
 
@@ -49,9 +47,11 @@ static void open_first_model(ui_app *app)
 {
     char *last = NULL;
     if (app->store) ui_app_say_err(app, ui_chat_store_marked(app->store, MARK_MODEL, &last));
+    char *ref = last ? strchr(last, ':') : NULL; /* "demo:v1": no model's name holds a ':' */
+    if (ref) *ref++ = 0;
     const ui_model_row *row = ui_models_first(&app->models, last);
+    if (row) ui_app_load(app, row, ref && strcmp(row->name, last) == 0 ? ref : "");
     free(last);
-    if (row) ui_app_load(app, row);
     app->focus = row ? UI_INPUT : app->models.count ? UI_MODELS : UI_INPUT;
 }
 
@@ -137,7 +137,6 @@ void ui_app_rescan(ui_app *app)
     const ui_model_row *chosen = ui_app_shown_model(app, app->model_at), *row;
     char *name = chosen ? memory_text(chosen->name) : NULL;
 
-    ui_models_free(&app->models);
     scan_models(app);
     app->model_at = 0;
     for (size_t i = 0; name && (row = ui_app_shown_model(app, i)); i++)
@@ -170,15 +169,18 @@ static void set_text(char **text, const char *value)
     *text = copy;
 }
 
-void ui_app_load(ui_app *app, const ui_model_row *row)
+void ui_app_load(ui_app *app, const ui_model_row *row, const char *ref)
 {
-    err e = row->problem ? err_make(ERR_STATE, "%s: %s", row->name, row->problem)
-                         : app->loader->kind->load(app->loader, row->path);
+    CLEANUP(bytes_free) bytes title = {0};
+
+    bytes_printf(&title, "%s%s%s", row->name, *ref ? ":" : "", ref);
+    err e = row->problem && !*ref ? err_make(ERR_STATE, "%s: %s", row->name, row->problem)
+                                  : app->loader->kind->load(app->loader, row->path, ref, bytes_text(&title));
     if (e.code) {
         ui_app_say_err(app, e);
         return;
     }
-    set_text(&app->model_name, row->name);
+    set_text(&app->model_name, bytes_text(&title));
     set_text(&app->model_path, row->path);
     set_text(&app->load_problem, NULL);
     app->load = UI_LOAD_GOING;
@@ -186,8 +188,25 @@ void ui_app_load(ui_app *app, const ui_model_row *row)
     app->load_began = clock_seconds();
     ui_adapters_free(&app->adapters);
     app->adapter_at = 0;
-    log_write(app->log, LOG_INFO, "load %s", row->path);
+    log_write(app->log, LOG_INFO, "load %s%s%s", row->path, *ref ? ":" : "", ref);
     app->version++;
+}
+
+/* The adapters and scales that were on when this model was used last. */
+static void choice_restore(ui_app *app)
+{
+    CLEANUP(ui_stack_free) ui_stack_list chosen = {0};
+    char *mark = ui_stack_mark_name(app->model_path), *value = NULL;
+    bool any = false;
+
+    err e = ui_chat_store_marked(app->store, mark, &value);
+    if (!e.code && value) e = ui_stack_parse(bytes_view_of(value), &chosen);
+    if (e.code) ui_app_say_err(app, err_note(e, "the adapters that were on"));
+    free(value);
+    free(mark);
+    ui_stack_apply(&chosen, &app->adapters);
+    for (size_t i = 0; i < app->adapters.count; i++) any = any || app->adapters.rows[i].on;
+    if (any) ui_app_restack(app);
 }
 
 static void load_done(ui_app *app, const ui_loaded_facts *facts)
@@ -196,8 +215,9 @@ static void load_done(ui_app *app, const ui_loaded_facts *facts)
     app->load = UI_LOAD_READY;
     app->facts = *facts;
     ui_sampling_follow(&app->sampling, &facts->defaults);
-    ui_adapters_scan(app->model_path, &app->adapters);
+    app->loader->kind->adapters(app->loader, &app->adapters);
     if (app->store) ui_app_say_err(app, ui_chat_store_mark(app->store, MARK_MODEL, app->model_name));
+    if (app->store) choice_restore(app);
     ui_figure_seconds(facts->load_seconds, took, sizeof took);
     ui_app_say(app, LOG_INFO, "%s is loaded: %s, %s, in %s", app->model_name, facts->device, facts->type,
                took);

@@ -28,6 +28,9 @@ typedef enum ui_load_state { UI_LOAD_NONE, UI_LOAD_GOING, UI_LOAD_READY } ui_loa
 /* What the input is for. */
 typedef enum ui_input_use { UI_INPUT_MESSAGE, UI_INPUT_EDIT, UI_INPUT_SYSTEM } ui_input_use;
 
+/* What the palette lists. */
+typedef enum ui_palette_use { UI_PALETTE_ACTIONS, UI_PALETTE_REFS } ui_palette_use;
+
 /* What the one-line prompt is for. */
 typedef enum ui_prompt_use { UI_PROMPT_FILTER, UI_PROMPT_VALUE, UI_PROMPT_SCALE } ui_prompt_use;
 
@@ -57,7 +60,7 @@ struct ui_app {
     char *filter;    /* "" : all */
     size_t model_at; /* chosen row among the shown ones */
     ui_load_state load;
-    char *model_name, *model_path; /* being loaded, or loaded */
+    char *model_name, *model_path; /* being loaded, or loaded: "demo:v1" and its folder */
     uint64_t load_done, load_total;
     double load_began;
     ui_loaded_facts facts; /* READY */
@@ -76,7 +79,8 @@ struct ui_app {
     ui_place back;    /* where to go when an overlay closes */
     bool inspecting;  /* the facts of the chosen model are shown */
     ui_menu *palette; /* tags are rows of ui_actions */
-    ui_editor *line;  /* of the prompt */
+    ui_palette_use palette_use;
+    ui_editor *line; /* of the prompt */
     ui_prompt_use prompt_use;
     ui_place prompt_from;
     size_t help_scroll, log_scroll;
@@ -96,7 +100,7 @@ void ui_app_close(ui_app *app); /* saves; frees what the app holds, not what it 
 
 /* Take all news of source and loader. True: something changed. */
 bool ui_app_take_news(ui_app *app);
-void ui_app_apply_load(ui_app *app, const ui_load_news *news);
+void ui_app_apply_load(ui_app *app, const ui_load_news *news); /* into the state; on the UI thread */
 /* Time passes: toasts go, answers are saved. True: something changed. */
 bool ui_app_tick(ui_app *app, double now);
 /* Milliseconds until the next tick has something to do; -1: nothing before the next news or key. */
@@ -108,14 +112,17 @@ void ui_app_run(ui_app *app, const char *action);
 /* Whether a key would do anything now: the bottom line shows only these. */
 bool ui_app_can(const ui_app *app, const ui_action *action);
 
+/* A toast and a line of the log. */
 void ui_app_say(ui_app *app, log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 void ui_app_say_err(ui_app *app, err e); /* no error: nothing */
 
 /* The i-th model that the filter shows; NULL: past the last. */
 const ui_model_row *ui_app_shown_model(const ui_app *app, size_t i);
-size_t ui_app_shown_count(const ui_app *app);
-/* Begin to load this row. */
-void ui_app_load(ui_app *app, const ui_model_row *row);
+size_t ui_app_shown_count(const ui_app *app); /* models whose names hold the filter */
+/* Begin to load this row, at this ref ("": what is checked out). */
+void ui_app_load(ui_app *app, const ui_model_row *row, const char *ref);
+/* Ask the loader for the adapters that are on, from the next answer on. */
+void ui_app_restack(ui_app *app);
 void ui_app_rescan(ui_app *app);               /* read the models folder again */
 void ui_app_start_conversation(ui_app *app);   /* an empty one, with the system prompt of the settings */
 void ui_app_conversation_changed(ui_app *app); /* another one was put into app->chat */

@@ -52,7 +52,7 @@ typedef struct ui_chat {
 
 void ui_chat_free(ui_chat *chat); /* the chat is empty and usable again; a zeroed one is fine */
 
-bool ui_chat_is_busy(const ui_chat *chat);
+bool ui_chat_is_busy(const ui_chat *chat);                /* an answer is being made */
 const ui_chat_message *ui_chat_last(const ui_chat *chat); /* NULL: empty */
 /* The last answer with any text, or NULL. */
 const ui_chat_message *ui_chat_last_answer(const ui_chat *chat);

@@ -7,49 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/db.h"
 #include "base/file.h"
+#include "ui/app/state_db.h"
 
 struct ui_chat_store {
     db *db;
     int lock; /* locked: this store came first */
     bool is_alone;
 };
-
-/* Only ever append: each step brings the file of an older version to the next one. */
-static const char *const schema[] = {
-    "CREATE TABLE conversation(id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL,"
-    " created INTEGER NOT NULL, changed INTEGER NOT NULL);"
-    "CREATE TABLE message(conversation INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,"
-    " position INTEGER NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, reasoning TEXT NOT NULL,"
-    " model TEXT, state INTEGER NOT NULL, reason INTEGER NOT NULL, problem TEXT,"
-    " prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,"
-    " wait_seconds REAL NOT NULL, prefill_seconds REAL NOT NULL, first_token_seconds REAL NOT NULL,"
-    " decode_seconds REAL NOT NULL, seed INTEGER NOT NULL, thinking_seconds REAL NOT NULL,"
-    " PRIMARY KEY(conversation, position)) WITHOUT ROWID;"
-    "CREATE TABLE mark(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
-};
-
-enum { DAY_SECONDS = 24 * 60 * 60 };
-
-/* Once a day, beside the file; a failure is no reason not to start, the copy is tried again next time. */
-static void copy_daily(db *d, const char *path)
-{
-    CLEANUP(bytes_free) bytes copy = {0}, fresh = {0};
-    struct stat at;
-    bytes_printf(&copy, "%s.daily", path);
-    bytes_printf(&fresh, "%s.daily.new", path);
-    if (stat(bytes_text(&copy), &at) == 0 && clock_unix_seconds() - (int64_t)at.st_mtime < DAY_SECONDS)
-        return;
-    remove(bytes_text(&fresh));
-    if (db_run(d, "VACUUM INTO ?", "t", bytes_text(&fresh)).code == 0)
-        rename(bytes_text(&fresh), bytes_text(&copy));
-}
 
 /* The system lets go of it when the process ends, however it ends. */
 static void lock_take(ui_chat_store *store, const char *state_folder)
@@ -64,21 +33,14 @@ bool ui_chat_store_is_alone(const ui_chat_store *store) { return store->is_alone
 
 err ui_chat_store_open(const char *state_folder, char **aside, ui_chat_store **out)
 {
-    *aside = NULL;
-    err e = file_make_folders(state_folder);
-    if (e.code) return e;
-    char *path = file_join(state_folder, "state.db");
     db *d = NULL;
-    e = db_open(path, schema, COUNT_OF(schema), aside, &d);
-    if (!e.code) {
-        if (!*aside) copy_daily(d, path); /* else the copy of better days stays */
-        ui_chat_store *store = memory_alloc(sizeof *store);
-        store->db = d;
-        lock_take(store, state_folder);
-        *out = store;
-    }
-    free(path);
-    return e.code ? err_note(e, "open the conversations") : e;
+    err e = ui_state_db_open(state_folder, aside, &d);
+    if (e.code) return err_note(e, "open the conversations");
+    ui_chat_store *store = memory_alloc(sizeof *store);
+    store->db = d;
+    lock_take(store, state_folder);
+    *out = store;
+    return ERR_OK;
 }
 
 void ui_chat_store_free(ui_chat_store *store)

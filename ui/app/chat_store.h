@@ -26,7 +26,7 @@ err ui_chat_store_save(ui_chat_store *store, ui_chat *chat);
 err ui_chat_store_load(ui_chat_store *store, int64_t id, ui_chat *chat);
 /* The conversation that was changed last; none yet: *chat becomes empty. */
 err ui_chat_store_load_last(ui_chat_store *store, ui_chat *chat);
-err ui_chat_store_delete(ui_chat_store *store, int64_t id);
+err ui_chat_store_delete(ui_chat_store *store, int64_t id); /* with its messages; none of that id is fine */
 
 typedef struct ui_conversation {
     int64_t id;
@@ -40,11 +40,13 @@ typedef struct ui_conversation_list {
     size_t count;
 } ui_conversation_list;
 
+/* The one changed last first; ui_conversation_list_free(). */
 err ui_chat_store_list(ui_chat_store *store, ui_conversation_list *out);
 void ui_conversation_list_free(ui_conversation_list *list); /* a zeroed one is fine */
 
 /* A word kept under a name: the model used last. *value is the caller's, NULL when there is none. */
 err ui_chat_store_mark(ui_chat_store *store, const char *name, const char *value);
+/* *value NULL: there is no such mark; free(). */
 err ui_chat_store_marked(ui_chat_store *store, const char *name, char **value);
 
 #endif

@@ -39,7 +39,9 @@ err ui_first_start(const settings *s, bool *made)
     char *assets = ui_demo_assets(program);
     if (!assets) return ERR_OK;
     char *models = file_expand_home(settings_text(s, "models.dir"), settings_borrow_folders(s)->home);
-    err e = repo_demo_install(assets, models, made);
+    env environment = env_of_process();
+    repo_context context = {.settings = s, .environment = &environment};
+    err e = repo_demo_install(&context, assets, models, made);
     free(assets);
     free(models);
     return e.code ? err_note(e, "make the demo model") : e;

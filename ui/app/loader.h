@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "engine/model.h"
+#include "ui/app/adapters.h"
 
 typedef struct ui_loader ui_loader;
 
@@ -41,13 +42,18 @@ typedef struct ui_load_news {
 } ui_load_news;
 
 typedef struct ui_loader_kind {
-    /* Load this folder. The model loaded before is given back first, so that two need not fit in memory at
-     * once; a load that is going on is cancelled. Errors: the folder cannot be read; then nothing has
-     * changed. */
-    err (*load)(ui_loader *l, const char *folder);
+    /* Load the model of this folder at a ref ("": what is checked out); title: what it is called. The model
+     * loaded before is given back first, so that two need not fit in memory at once; a load that is going on
+     * is cancelled. Errors: the files cannot be read; then nothing has changed. */
+    err (*load)(ui_loader *l, const char *folder, const char *ref, const char *title);
     void (*cancel)(ui_loader *l); /* the load that goes on: ends as FAILED, ERR_CANCELLED */
     void (*unload)(ui_loader *l);
-    err (*stack)(ui_loader *l, const char *const *paths, const double *scales, size_t count);
+    /* The adapters of the model that is loaded, and which of them (by file) are used. */
+    void (*adapters)(ui_loader *l, ui_adapter_list *out);
+    err (*stack)(ui_loader *l, const char *const *files, const double *scales, size_t count);
+    /* The branches and tags that a model of this folder can be loaded at, each with what to say of it. */
+    err (*refs)(ui_loader *l, const char *folder,
+                void (*each)(void *context, const char *name, const char *what), void *context);
     bool (*take)(ui_loader *l, ui_load_news *out); /* never blocks */
 } ui_loader_kind;
 

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/file.h"
 #include "engine/spec.h"
+#include "repo/branch.h"
+#include "repo/tag.h"
+#include "ui/app/model_source.h"
 #include "ui/app/prompt.h"
 
 /* One answer that is being written. */
@@ -31,6 +33,8 @@ struct ui_local_source {
     ui_source source;
     ui_loader loader;
     engine_worker *worker;
+    const repo_context *context;
+    char *folder, *ref; /* of the model that was loaded last */
     char *device, *dtype;
     int threads;
     engine_model *model; /* NULL: none */
@@ -177,11 +181,6 @@ static void set_title(ui_local_source *l)
     if (l->stack && l->stack_words) bytes_append_text(&l->title, l->stack_words);
 }
 
-static const char *type_name(tensor_type type)
-{
-    return type == TENSOR_F32 ? "f32" : type == TENSOR_BF16 ? "bf16" : type == TENSOR_F16 ? "f16" : "other";
-}
-
 static ui_loaded_facts facts_of(const engine_model *m)
 {
     tensor_device device = engine_model_device(m);
@@ -198,7 +197,7 @@ static ui_loaded_facts facts_of(const engine_model *m)
         snprintf(facts.device, sizeof facts.device, "cuda:%d", device.index);
     else
         snprintf(facts.device, sizeof facts.device, "cpu");
-    snprintf(facts.type, sizeof facts.type, "%s", type_name(engine_model_type(m)));
+    snprintf(facts.type, sizeof facts.type, "%s", engine_model_dtype(m));
     return facts;
 }
 
@@ -210,8 +209,6 @@ static void apply_load(ui_local_source *l, engine_event *event)
         l->model = event->model;
         event->model = NULL;
         l->context_used = 0;
-        free(l->name);
-        l->name = memory_text(engine_model_borrow_name(l->model));
         set_title(l);
         news.kind = UI_LOAD_DONE;
         news.facts = facts_of(l->model);
@@ -285,14 +282,24 @@ static void give_back(ui_local_source *l)
     l->context_used = 0;
 }
 
-static err local_load(ui_loader *loader, const char *folder)
+static void text_set(char **text, const char *value)
+{
+    char *copy = memory_text(value);
+    free(*text);
+    *text = copy;
+}
+
+static err local_load(ui_loader *loader, const char *folder, const char *ref, const char *title)
 {
     ui_local_source *l = of_loader(loader);
     engine_files *files = NULL;
-    err e = engine_files_open_folder(folder, &files);
+    err e = ui_model_source_open(l->context, folder, ref, title, &files, NULL);
     if (e.code) return e;
     if (l->load_job) engine_worker_cancel(l->worker, l->load_job);
     give_back(l);
+    text_set(&l->folder, folder);
+    text_set(&l->ref, ref);
+    text_set(&l->name, title);
     engine_model_options options = {
         .device = l->device, .dtype = l->dtype, .threads = l->threads, .weights = true};
     l->load_job = engine_worker_load(l->worker, files, &options);
@@ -312,24 +319,68 @@ static void local_unload(ui_loader *loader)
     give_back(l);
 }
 
-static err local_stack(ui_loader *loader, const char *const *paths, const double *scales, size_t count)
+static err files_open(const ui_local_source *l, engine_files **out)
 {
-    ui_local_source *l = of_loader(loader);
+    if (!l->model) return err_make(ERR_STATE, "no model is loaded: load one first");
+    return ui_model_source_open(l->context, l->folder, l->ref, l->name, out, NULL);
+}
+
+static void local_adapters(ui_loader *loader, ui_adapter_list *out)
+{
+    engine_files *files = NULL;
+
+    *out = (ui_adapter_list){0};
+    if (files_open(of_loader(loader), &files).code) return;
+    ui_adapters_list(files, out);
+    engine_files_free(files);
+}
+
+/* "+01_brief@0.7" as the adapters are called in a model's name. */
+static char *stack_words_of(const engine_files *files, const char *const *names, const double *scales,
+                            size_t count)
+{
+    CLEANUP(ui_adapters_free) ui_adapter_list own = {0};
     bytes words = {0};
 
-    if (!l->model) return err_make(ERR_STATE, "no model is loaded: load one first");
+    ui_adapters_list(files, &own);
     for (size_t i = 0; i < count; i++) {
-        size_t size = strlen(file_name(paths[i]));
-        const char *end = strstr(file_name(paths[i]), ".safetensors");
-        if (end) size = (size_t)(end - file_name(paths[i]));
-        bytes_printf(&words, "+%.*s", (int)size, file_name(paths[i]));
+        for (size_t k = 0; k < own.count; k++)
+            if (strcmp(own.rows[k].file, names[i]) == 0) bytes_printf(&words, "+%s", own.rows[k].name);
         if (scales[i] != 1) bytes_printf(&words, "@%g", scales[i]);
     }
+    return bytes_take(&words);
+}
+
+static err local_stack(ui_loader *loader, const char *const *names, const double *scales, size_t count)
+{
+    ui_local_source *l = of_loader(loader);
+    engine_files *files = NULL;
+
+    err e = files_open(l, &files);
+    if (e.code) return e;
     free(l->stack_words);
-    l->stack_words = bytes_take(&words);
+    l->stack_words = stack_words_of(files, names, scales, count);
     if (l->stack_job) engine_worker_cancel(l->worker, l->stack_job);
-    l->stack_job = engine_worker_stack(l->worker, l->model, paths, scales, count);
+    l->stack_job = engine_worker_stack(l->worker, l->model, files, names, scales, count);
     return ERR_OK;
+}
+
+static err local_refs(ui_loader *loader, const char *folder,
+                      void (*each)(void *context, const char *name, const char *what), void *context)
+{
+    CLEANUP(repo_branches_free) repo_branches branches = {0};
+    CLEANUP(repo_tags_free) repo_tags tags = {0};
+    repo_handle *r = NULL;
+
+    err e = repo_open(of_loader(loader)->context, folder, &r);
+    if (!e.code) e = repo_branch_list(r, &branches);
+    if (!e.code) e = repo_tag_list(r, &tags);
+    repo_close(r);
+    for (size_t i = 0; !e.code && i < branches.count; i++)
+        each(context, branches.rows[i].name, branches.rows[i].subject);
+    for (size_t i = 0; !e.code && i < tags.count; i++)
+        each(context, tags.rows[i].name, tags.rows[i].message ? tags.rows[i].message : "tag");
+    return e;
 }
 
 static bool local_take_load(ui_loader *loader, ui_load_news *out)
@@ -351,8 +402,15 @@ static bool local_take_load(ui_loader *loader, ui_load_news *out)
 static void local_free(ui_source *s) { ui_local_source_free(of_source(s)); }
 
 static const ui_source_kind source_kind = {local_ask, local_stop, local_take, local_facts, local_free};
-static const ui_loader_kind loader_kind = {local_load, local_cancel, local_unload, local_stack,
-                                           local_take_load};
+static const ui_loader_kind loader_kind = {
+    .load = local_load,
+    .cancel = local_cancel,
+    .unload = local_unload,
+    .adapters = local_adapters,
+    .stack = local_stack,
+    .refs = local_refs,
+    .take = local_take_load,
+};
 
 err ui_local_source_new(const ui_local_options *options, ui_local_source **out)
 {
@@ -363,6 +421,7 @@ err ui_local_source_new(const ui_local_options *options, ui_local_source **out)
     l->source.kind = &source_kind;
     l->loader.kind = &loader_kind;
     l->worker = worker;
+    l->context = options->context;
     l->device = memory_text(options->device ? options->device : "auto");
     l->dtype = memory_text(options->dtype ? options->dtype : "auto");
     l->threads = options->threads;
@@ -390,6 +449,8 @@ void ui_local_source_free(ui_local_source *l)
         free(a);
     }
     bytes_free(&l->title);
+    free(l->folder);
+    free(l->ref);
     free(l->name);
     free(l->stack_words);
     free(l->device);

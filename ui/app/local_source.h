@@ -7,16 +7,19 @@
 #ifndef UI_APP_LOCAL_SOURCE_H
 #define UI_APP_LOCAL_SOURCE_H
 
+#include "repo/context.h"
 #include "ui/app/loader.h"
 #include "ui/app/source.h"
 
 typedef struct ui_local_source ui_local_source;
 
 typedef struct ui_local_options {
-    const char *device, *dtype; /* as engine_model_options; copied */
+    const repo_context *context; /* to read repositories with; borrowed while the source lives */
+    const char *device, *dtype;  /* as engine_model_options; copied */
     int threads;
 } ui_local_options;
 
+/* Starts the engine's worker; ui_local_source_free(). Errors as engine_worker_new. */
 err ui_local_source_new(const ui_local_options *options, ui_local_source **out);
 /* Cancels everything and joins the worker. NULL is fine. */
 void ui_local_source_free(ui_local_source *l);

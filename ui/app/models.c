@@ -7,65 +7,8 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "engine/spec.h"
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t size = strlen(text), end_size = strlen(end);
-    return size > end_size && strcmp(text + size - end_size, end) == 0;
-}
-
-static bool has_file(const char *folder, const char *name)
-{
-    char *path = file_join(folder, name);
-    bool has = file_exists(path);
-    free(path);
-    return has;
-}
-
-static bool tokenizer_config_has_template(const char *folder)
-{
-    CLEANUP(bytes_free) bytes text = {0};
-    CLEANUP(arena_free) arena a = {0};
-    const json_node *root = NULL;
-    char *path = file_join(folder, "tokenizer_config.json");
-    err e = file_read(path, UI_MODEL_CONFIG_BYTES_MAX, &text);
-    free(path);
-    if (e.code || json_parse(bytes_borrow(&text), JSON_DEPTH_MAX, &a, &root).code) return false;
-    return !json_is_null(json_get(root, "chat_template"));
-}
-
-/* Bytes of the weights. A pointer that was never replaced by its bytes is named in row->problem. */
-static void add_weights(ui_model_row *row, const char *name)
-{
-    CLEANUP(bytes_free) bytes head = {0};
-    char *path = file_join(row->path, name);
-    uint64_t size = 0;
-
-    if (file_size(path, &size).code == 0) row->file_bytes += size;
-    if (size < UI_MODEL_POINTER_BYTES_MAX && file_read(path, UI_MODEL_POINTER_BYTES_MAX, &head).code == 0 &&
-        strncmp(bytes_text(&head), "version https://", 16) == 0 && !row->problem) {
-        CLEANUP(bytes_free) bytes problem = {0};
-        bytes_printf(&problem, "%s is a pointer, its bytes are not here: fetch them with git lfs pull", name);
-        row->problem = bytes_take(&problem);
-    }
-    free(path);
-}
-
-static size_t count_weights(ui_model_row *row)
-{
-    file_list files = {0};
-    size_t count = 0;
-    if (file_list_folder(row->path, &files).code) return 0;
-    for (size_t i = 0; i < files.count; i++)
-        if (ends_with(files.names[i], ".safetensors")) {
-            count++;
-            add_weights(row, files.names[i]);
-        }
-    file_list_free(&files);
-    return count;
-}
+#include "repo/registry/model_files.h"
 
 /* Bytes per element while it computes. */
 static size_t element_bytes(const char *wanted, const char *stored)
@@ -74,23 +17,29 @@ static size_t element_bytes(const char *wanted, const char *stored)
     return strcmp(type, "f32") == 0 || strcmp(type, "float32") == 0 ? 4 : 2;
 }
 
-static void read_spec(ui_model_row *row, const char *dtype)
+/* Why the engine would not take it; NULL: nothing is known against it. */
+static char *problem_of(const repo_model_row *repo, err spec)
 {
-    CLEANUP(bytes_free) bytes text = {0};
-    engine_spec *spec = NULL;
-    char *path = file_join(row->path, "config.json");
-    err e = file_read(path, UI_MODEL_CONFIG_BYTES_MAX, &text);
+    CLEANUP(bytes_free) bytes problem = {0};
 
-    if (!e.code) {
-        e = engine_spec_parse(bytes_borrow(&text), &spec);
-        if (e.code) e = err_note(e, "config.json");
-    }
-    free(path);
-    if (e.code) {
-        row->problem = memory_text(e.text);
-        return;
-    }
+    if (repo->state == REPO_MODEL_MISSING)
+        bytes_append_text(&problem, repo->why);
+    else if (spec.code == ERR_NOT_FOUND)
+        bytes_append_text(&problem, "has no config.json: there is no model in it yet");
+    else if (spec.code)
+        bytes_append_text(&problem, spec.text);
+    else if (repo->pointer)
+        bytes_printf(&problem, "%s is a pointer, its bytes are not here: fetch them with fetch-files %s",
+                     repo->pointer, repo->name);
+    else if (!repo->weight_count)
+        bytes_append_text(&problem, "has no .safetensors file: there are no weights to load");
+    return problem.size ? bytes_take(&problem) : NULL;
+}
+
+static void read_spec(ui_model_row *row, const engine_spec *spec, const char *dtype)
+{
     size_t each = element_bytes(dtype, spec->dtype);
+
     row->architecture = memory_text(spec->model_type);
     row->parameters = engine_spec_parameters(spec);
     row->weight_bytes = row->parameters * each;
@@ -98,47 +47,34 @@ static void read_spec(ui_model_row *row, const char *dtype)
     row->context_max = spec->context_max;
     row->layer_count = spec->layer_count;
     row->vocab_count = spec->vocab_count;
-    engine_spec_free(spec);
 }
 
-static void read_row(const char *folder, const char *name, const char *dtype, ui_model_row *row)
+static void read_row(const repo_model_row *repo, const char *dtype, ui_model_row *row)
 {
-    *row = (ui_model_row){.name = memory_text(name), .path = file_join(folder, name)};
-    read_spec(row, dtype);
-    if (count_weights(row) == 0 && !row->problem)
-        row->problem = memory_text("has no .safetensors file: there are no weights to load");
-    row->has_template = has_file(row->path, "chat_template.jinja") ||
-                        has_file(row->path, "chat_template.json") || tokenizer_config_has_template(row->path);
-    ui_adapter_list adapters = {0};
-    ui_adapters_scan(row->path, &adapters);
-    row->adapter_count = adapters.count;
-    ui_adapters_free(&adapters);
-}
+    CLEANUP(bytes_free) bytes text = {0};
+    engine_spec *spec = NULL;
+    char *path = file_join(repo->path, "config.json");
 
-static bool is_model(const char *folder, const char *name)
-{
-    if (name[0] == '.') return false;
-    char *path = file_join(folder, name);
-    bool is = file_is_folder(path) && has_file(path, "config.json");
-    free(path);
-    return is;
-}
-
-void ui_models_scan(const char *folder, const char *dtype, ui_model_list *out)
-{
-    file_list names = {0};
-    *out = (ui_model_list){.folder = memory_text(folder)};
-    if (!file_exists(folder)) return;
-    out->error = file_list_folder(folder, &names);
-    for (size_t i = 0; i < names.count && out->count < UI_MODELS_COUNT_MAX; i++) {
-        if (!is_model(folder, names.names[i])) continue;
-        out->rows = memory_resize_array(out->rows, out->count + 1, sizeof *out->rows);
-        read_row(folder, names.names[i], dtype, &out->rows[out->count++]);
+    *row = (ui_model_row){
+        .name = memory_text(repo->name),
+        .path = memory_text(repo->path),
+        .file_bytes = repo->file_bytes,
+        .has_template = repo->has_template,
+        .adapter_count = repo->adapter_count,
+        .repo = repo,
+    };
+    err e = file_read(path, UI_MODEL_CONFIG_BYTES_MAX, &text);
+    if (!e.code) {
+        e = engine_spec_parse(bytes_borrow(&text), &spec);
+        if (e.code) e = err_note(e, "config.json");
     }
-    file_list_free(&names);
+    if (!e.code) read_spec(row, spec, dtype);
+    row->problem = problem_of(repo, e);
+    engine_spec_free(spec);
+    free(path);
 }
 
-void ui_models_free(ui_model_list *list)
+static void rows_free(ui_model_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         free(list->rows[i].name);
@@ -147,6 +83,49 @@ void ui_models_free(ui_model_list *list)
         free(list->rows[i].problem);
     }
     free(list->rows);
+    list->rows = NULL;
+    list->count = 0;
+}
+
+static void list_open(settings *s, log_book *log, ui_model_list *list)
+{
+    ui_models_free(list);
+    list->environment = env_of_process();
+    list->context = (repo_context){.settings = s, .environment = &list->environment, .log = log};
+    list->folder = repo_context_models_folder(&list->context);
+    list->error = repo_models_open(&list->context, &list->models);
+}
+
+static void rows_read(ui_model_list *list, const char *dtype)
+{
+    size_t count = list->models ? repo_models_count(list->models) : 0;
+
+    rows_free(list);
+    list->rows = memory_alloc((count + 1) * sizeof *list->rows);
+    for (; list->count < count; list->count++)
+        read_row(repo_models_borrow(list->models, list->count), dtype, &list->rows[list->count]);
+}
+
+void ui_models_scan(settings *s, log_book *log, ui_model_list *list)
+{
+    if (list->models)
+        list->error = repo_models_refresh(list->models);
+    else
+        list_open(s, log, list);
+    rows_read(list, settings_text(s, "run.dtype"));
+}
+
+void ui_models_rescan(settings *s, log_book *log, ui_model_list *list)
+{
+    if (!list->models) list_open(s, log, list);
+    if (list->models) list->error = repo_models_reread(list->models);
+    rows_read(list, settings_text(s, "run.dtype"));
+}
+
+void ui_models_free(ui_model_list *list)
+{
+    rows_free(list);
+    repo_models_free(list->models);
     free(list->folder);
     *list = (ui_model_list){0};
 }
@@ -187,55 +166,4 @@ uint64_t ui_memory_available(void)
         if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1) break;
     fclose(file);
     return (uint64_t)kilobytes * 1024;
-}
-
-/* -- adapters ---------------------------------------------------------------------------------------------
- */
-
-static bool is_adapter(const char *folder, const char *file, char **name, char **path)
-{
-    char *whole = file_join(folder, file);
-    bool is = false;
-    if (file[0] != '.' && ends_with(file, ".safetensors")) {
-        CLEANUP(bytes_free) bytes config = {0};
-        *name = memory_text_n(file, strlen(file) - strlen(".safetensors"));
-        bytes_printf(&config, "%s.config.json", *name);
-        is = has_file(folder, bytes_text(&config));
-        if (!is) free(*name);
-    } else if (file[0] != '.' && file_is_folder(whole) && has_file(whole, "adapter_config.json")) {
-        *name = memory_text(file);
-        is = true;
-    }
-    if (is)
-        *path = whole;
-    else
-        free(whole);
-    return is;
-}
-
-void ui_adapters_scan(const char *model_path, ui_adapter_list *out)
-{
-    char *folder = file_join(model_path, "adapters");
-    file_list files = {0};
-    *out = (ui_adapter_list){0};
-    if (file_list_folder(folder, &files).code == 0) {
-        for (size_t i = 0; i < files.count && out->count < UI_ADAPTERS_COUNT_MAX; i++) {
-            ui_adapter_row row = {.scale = 1};
-            if (!is_adapter(folder, files.names[i], &row.name, &row.path)) continue;
-            out->rows = memory_resize_array(out->rows, out->count + 1, sizeof *out->rows);
-            out->rows[out->count++] = row;
-        }
-        file_list_free(&files);
-    }
-    free(folder);
-}
-
-void ui_adapters_free(ui_adapter_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->rows[i].name);
-        free(list->rows[i].path);
-    }
-    free(list->rows);
-    *list = (ui_adapter_list){0};
 }

@@ -1,7 +1,7 @@
-/* ui/app/models.h: what lies in the models folder.
+/* ui/app/models.h: what lies in the models folder, as the panes show it.
  *
- * One row per folder with a config.json, read from text files and file sizes alone: cheap, and libtorch stays
- * closed. A folder that cannot be used is a row too, with the reason.
+ * The rows of repo/registry/models.h with what the engine says of each config.json: cheap, and libtorch stays
+ * closed. A model that cannot be used is a row too, with the reason.
  * Threads: a list belongs to the thread that scanned it. */
 #ifndef UI_APP_MODELS_H
 #define UI_APP_MODELS_H
@@ -11,37 +11,41 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "repo/registry/models.h"
 
-enum {
-    UI_MODELS_COUNT_MAX = 2000,
-    UI_ADAPTERS_COUNT_MAX = 256,
-    UI_MODEL_CONFIG_BYTES_MAX = 4 << 20,
-    UI_MODEL_POINTER_BYTES_MAX = 1024, /* a smaller .safetensors that begins as a pointer is no weights */
-};
+enum { UI_MODEL_CONFIG_BYTES_MAX = 4 << 20 };
 
 typedef struct ui_model_row {
     char *name, *path;
     char *architecture; /* "llama"; NULL when config.json is not readable */
     char *problem;      /* why it cannot be loaded; NULL: nothing is known against it */
     uint64_t parameters;
-    uint64_t file_bytes;   /* of its weights on disk */
+    uint64_t file_bytes;   /* of its weights, pointers counted as what they stand for */
     uint64_t weight_bytes; /* estimate in memory, in the type it will compute in */
     uint64_t cache_bytes;  /* estimate of the keys and values of a full context */
     size_t context_max;    /* tokens */
     size_t layer_count, vocab_count;
-    bool has_template;    /* chat_template.* or a chat_template in tokenizer_config.json */
-    size_t adapter_count; /* files in adapters/ */
+    bool has_template;          /* chat_template.* or a chat_template in tokenizer_config.json */
+    size_t adapter_count;       /* files in adapters/ */
+    const repo_model_row *repo; /* branch, state and the rest; borrowed from the list */
 } ui_model_row;
 
 typedef struct ui_model_list {
     char *folder; /* the models folder */
     ui_model_row *rows;
     size_t count;
-    err error; /* of the scan; an absent folder is an empty list, not an error */
+    err error; /* of the scan: the rows are those of before */
+    env environment;
+    repo_context context;
+    repo_models *models; /* borrows context: a list does not move while it holds something */
 } ui_model_list;
 
-/* dtype: "auto", "f32", "bf16": what weights will be held in; auto is the type that the files have. */
-void ui_models_scan(const char *folder, const char *dtype, ui_model_list *out);
+/* Into an empty list: open; again: look at what changed. The settings say where, and in what type weights
+ * will be held (run.dtype; auto is the type that the files have). settings and log (may be NULL) are
+ * borrowed. */
+void ui_models_scan(settings *s, log_book *log, ui_model_list *list);
+/* Likewise, but look at every model again. */
+void ui_models_rescan(settings *s, log_book *log, ui_model_list *list);
 void ui_models_free(ui_model_list *list);                                        /* a zeroed one is fine */
 const ui_model_row *ui_models_find(const ui_model_list *list, const char *name); /* NULL: none */
 
@@ -50,23 +54,5 @@ const ui_model_row *ui_models_first(const ui_model_list *list, const char *last)
 
 /* Memory that programs can still have, of the system; 0: not known. */
 uint64_t ui_memory_available(void);
-
-/* -- adapters of a model ----------------------------------------------------------------------------------
- */
-
-typedef struct ui_adapter_row {
-    char *name, *path; /* "01_brief"; a .safetensors file with a config beside it, or a PEFT folder */
-    bool on;
-    double scale;
-} ui_adapter_row;
-
-typedef struct ui_adapter_list {
-    ui_adapter_row *rows;
-    size_t count;
-} ui_adapter_list;
-
-/* In the order of their names; all off, scale 1. No folder: an empty list. */
-void ui_adapters_scan(const char *model_path, ui_adapter_list *out);
-void ui_adapters_free(ui_adapter_list *list);
 
 #endif

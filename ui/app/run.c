@@ -60,6 +60,7 @@ static void run_help(ui_app *app)
 static void run_palette(ui_app *app)
 {
     ui_menu_clear(app->palette);
+    app->palette_use = UI_PALETTE_ACTIONS;
     for (size_t i = 0; ui_actions[i].name; i++)
         if (ui_actions[i].place <= UI_CHAT && ui_app_can(app, &ui_actions[i])) /* the others move in a list */
             ui_menu_add(app->palette, ui_actions[i].name, ui_actions[i].help, i);
@@ -174,6 +175,10 @@ static void run_accept(ui_app *app)
 
 static void run_chosen(ui_app *app)
 {
+    if (app->palette_use == UI_PALETTE_REFS) {
+        ui_load_chosen_ref(app);
+        return;
+    }
     if (ui_menu_count(app->palette) == 0) return;
     size_t row = ui_menu_at(app->palette, ui_menu_chosen(app->palette)).tag;
     ui_close_overlay(app);

@@ -21,6 +21,8 @@ void ui_go(ui_app *app, ui_place place);
 void ui_open_overlay(ui_app *app, ui_place place);
 void ui_close_overlay(ui_app *app);
 void ui_open_prompt(ui_app *app, ui_prompt_use use, const char *text);
+/* Load the chosen model at what the palette says. */
+void ui_load_chosen_ref(ui_app *app);
 /* What was typed as the scale of the chosen adapter. ERR_USAGE. */
 err ui_accept_scale(ui_app *app, const char *text);
 

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
 #include "ui/app/run_internal.h"
+#include "ui/app/stack_file.h"
 
 #define SCALE_STEP 0.1
 #define SCALE_MAX  100.0
@@ -18,8 +20,43 @@ static void run_load(ui_app *app)
 {
     const ui_model_row *row = ui_app_shown_model(app, app->model_at);
     if (!row) return;
-    ui_app_load(app, row);
+    ui_app_load(app, row, "");
     if (!row->problem) ui_go(app, UI_INPUT);
+}
+
+static void add_ref(void *context, const char *name, const char *what)
+{
+    ui_menu_add(context, name, what, 0);
+}
+
+static void run_load_ref(ui_app *app)
+{
+    const ui_model_row *row = ui_app_shown_model(app, app->model_at);
+    if (!row) return;
+    ui_menu_clear(app->palette);
+    err e = app->loader->kind->refs(app->loader, row->path, add_ref, app->palette);
+    if (e.code) {
+        ui_app_say_err(app, e);
+        return;
+    }
+    app->palette_use = UI_PALETTE_REFS;
+    ui_open_overlay(app, UI_PALETTE);
+}
+
+/* What is chosen, or, when nothing in the list fits it, what was typed: a commit, HEAD~2. */
+void ui_load_chosen_ref(ui_app *app)
+{
+    const ui_model_row *row = ui_app_shown_model(app, app->model_at);
+    const char *typed = ui_menu_pattern(app->palette);
+    bool listed = ui_menu_count(app->palette) > 0;
+    const char *name = listed ? ui_menu_at(app->palette, ui_menu_chosen(app->palette)).name : typed;
+
+    if (!row || !*name) return;
+    char *ref = memory_text(name);
+    ui_close_overlay(app);
+    ui_app_load(app, row, ref);
+    free(ref);
+    if (app->load == UI_LOAD_GOING) ui_go(app, UI_INPUT);
 }
 
 static void run_cancel_load(ui_app *app) { app->loader->kind->cancel(app->loader); }
@@ -73,9 +110,9 @@ static void run_adapters(ui_app *app)
 
 static bool can_adapters(const ui_app *app) { return app->load == UI_LOAD_READY; }
 
-static void restack(ui_app *app)
+void ui_app_restack(ui_app *app)
 {
-    const char *paths[ENGINE_STACK_COUNT_MAX];
+    const char *files[ENGINE_STACK_COUNT_MAX];
     double scales[ENGINE_STACK_COUNT_MAX];
     size_t count = 0;
 
@@ -86,10 +123,25 @@ static void restack(ui_app *app)
             ui_app_say(app, LOG_WARNING, "at most %d adapters can be on at once", ENGINE_STACK_COUNT_MAX);
             return;
         }
-        paths[count] = row->path;
+        files[count] = row->file;
         scales[count++] = row->scale;
     }
-    ui_app_say_err(app, app->loader->kind->stack(app->loader, paths, scales, count));
+    ui_app_say_err(app, app->loader->kind->stack(app->loader, files, scales, count));
+}
+
+/* What is on is on again after the next start. */
+static void restack(ui_app *app)
+{
+    CLEANUP(ui_stack_free) ui_stack_list chosen = {0};
+    CLEANUP(bytes_free) bytes json = {0};
+
+    ui_app_restack(app);
+    if (!app->store) return;
+    char *mark = ui_stack_mark_name(app->model_path);
+    ui_stack_of_rows(&app->adapters, &chosen);
+    ui_stack_print(&chosen, &json);
+    ui_app_say_err(app, ui_chat_store_mark(app->store, mark, bytes_text(&json)));
+    free(mark);
 }
 
 static ui_adapter_row *chosen_adapter(ui_app *app)
@@ -112,7 +164,7 @@ static void set_scale(ui_app *app, double scale)
     if (scale > SCALE_MAX) scale = SCALE_MAX;
     if (scale < -SCALE_MAX) scale = -SCALE_MAX;
     row->scale = scale;
-    if (row->on) restack(app);
+    restack(app);
 }
 
 /* Whole steps, so that ten of them make one. */
@@ -140,6 +192,7 @@ err ui_accept_scale(ui_app *app, const char *text)
 
 const ui_run_row ui_run_models[] = {
     {"load", run_load, can_model, "There is no model to load yet"},
+    {"load-ref", run_load_ref, can_model, "There is no model to load yet"},
     {"cancel-load", run_cancel_load, can_cancel_load, "Nothing is being loaded"},
     {"unload", run_unload, can_unload, "No model is loaded"},
     {"inspect", run_inspect, can_model, "There is no model to look at yet"},

@@ -36,11 +36,12 @@ typedef struct ui_sampling_values {
     bool set[UI_SAMPLING_COUNT];     /* by the person; else it follows the model */
 } ui_sampling_values;
 
-ui_sampling_values ui_sampling_neutral(void);
+ui_sampling_values ui_sampling_neutral(void); /* nothing set by anybody */
 /* What the settings chat.* say counts as set by the person. */
 void ui_sampling_read_settings(ui_sampling_values *v, const settings *s);
 /* What the person has not set becomes what the model says. */
 void ui_sampling_follow(ui_sampling_values *v, const engine_generation_defaults *defaults);
+/* Forget what the person set: the model's defaults hold again (NULL: none). */
 void ui_sampling_reset(ui_sampling_values *v, const engine_generation_defaults *defaults);
 /* Up (steps > 0) or down, kept inside the row's range. */
 void ui_sampling_move(ui_sampling_values *v, ui_sampling_field field, int steps);

@@ -63,6 +63,6 @@ struct ui_source {
     const ui_source_kind *kind;
 };
 
-void ui_news_free(ui_news *news);
+void ui_news_free(ui_news *news); /* a zeroed one is fine */
 
 #endif

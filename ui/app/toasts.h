@@ -27,6 +27,6 @@ void ui_toasts_add(ui_toasts *t, log_level level, const char *text, double now);
 bool ui_toasts_expire(ui_toasts *t, double now);
 /* Seconds until the next one goes; negative: none is shown. */
 double ui_toasts_next(const ui_toasts *t, double now);
-void ui_toasts_clear(ui_toasts *t);
+void ui_toasts_clear(ui_toasts *t); /* none is shown any more */
 
 #endif

@@ -7,40 +7,8 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/settings.h"
-#include "ui/app/models.h"
-
-/* "01_brief" is also called brief. */
-static bool is_called(const char *name, const char *word)
-{
-    size_t digits = strspn(name, "0123456789");
-    return digits > 0 && name[digits] == '_' && strcmp(name + digits + 1, word) == 0;
-}
-
-static err name_find(const char *model_path, const char *word, char **path)
-{
-    CLEANUP(ui_adapters_free) ui_adapter_list all = {0};
-    CLEANUP(bytes_free) bytes names = {0};
-    const ui_adapter_row *exact = NULL, *called = NULL;
-    size_t called_count = 0;
-
-    ui_adapters_scan(model_path, &all);
-    for (size_t i = 0; i < all.count; i++) {
-        const ui_adapter_row *row = &all.rows[i];
-        bytes_printf(&names, "%s%s", names.size ? ", " : "", row->name);
-        if (strcmp(row->name, word) == 0) exact = row;
-        if (!is_called(row->name, word)) continue;
-        called = row;
-        called_count++;
-    }
-    if (!exact && called_count > 1)
-        return err_make(ERR_USAGE, "adapter %s is more than one of %s", word, bytes_text(&names));
-    if (!exact && !called) {
-        return err_make(ERR_NOT_FOUND, "there is no adapter %s; %s has %s", word, model_path,
-                        all.count ? bytes_text(&names) : "none");
-    }
-    *path = memory_text(exact ? exact->path : called->path);
-    return ERR_OK;
-}
+#include "ui/app/adapters.h"
+#include "ui/app/stack_file.h"
 
 /* Cuts "@SCALE" off the end of a word, when what follows the last '@' is a number. */
 static err scale_take(char *word, double *scale)
@@ -56,34 +24,79 @@ static err scale_take(char *word, double *scale)
     return ERR_OK;
 }
 
-static err one_choose(ui_cli *cli, const char *given, const char *model_path, char **path, double *scale)
+static err choice_add(ui_adapter_choice *choice, char *name_taken, double scale)
 {
-    CLEANUP(bytes_free) bytes word = {.data = memory_text(given)};
-
-    err e = scale_take(word.data, scale);
-    if (e.code) return e;
-    if (!*word.data) return err_make(ERR_USAGE, "option --adapter is '%s': expected a name or a path", given);
-    if (!strchr(word.data, '/') && word.data[0] != '~') return name_find(model_path, word.data, path);
-    *path = file_expand_home(word.data, settings_borrow_folders(cli->settings)->home);
-    return file_exists(*path) ? ERR_OK : err_make(ERR_NOT_FOUND, "there is no adapter %s", *path);
+    if (choice->count == ENGINE_STACK_COUNT_MAX) {
+        free(name_taken);
+        return err_make(ERR_USAGE, "more than %d adapters", ENGINE_STACK_COUNT_MAX);
+    }
+    choice->names[choice->count] = name_taken;
+    choice->scales[choice->count++] = scale;
+    return ERR_OK;
 }
 
-err ui_adapters_choose(ui_cli *cli, const ui_arguments *a, const char *model_path, ui_adapter_choice *out)
+static err choose_own(const ui_adapter_list *own, const char *word, double scale, const ui_model_word *model,
+                      ui_adapter_choice *out)
 {
-    const char *given;
+    ui_adapter_row *row = NULL;
+    err e = ui_adapters_find(own, word, model->title, &row);
+    return e.code ? e : choice_add(out, memory_text(row->file), scale);
+}
 
-    for (size_t i = 0; (given = ui_arguments_each(a, "adapter", i)); i++) {
-        if (i == ENGINE_STACK_COUNT_MAX)
-            return err_make(ERR_USAGE, "more than %d adapters", ENGINE_STACK_COUNT_MAX);
-        err e = one_choose(cli, given, model_path, &out->paths[i], &out->scales[i]);
-        out->count = i + 1;
-        if (e.code) return e;
-    }
-    return ERR_OK;
+/* Made absolute: a path that a person gave is never one of the model's files. */
+static err choose_path(ui_cli *cli, const char *word, double scale, ui_adapter_choice *out)
+{
+    char *path = file_expand_home(word, settings_borrow_folders(cli->settings)->home);
+    char *real = realpath(path, NULL);
+
+    free(path);
+    return real ? choice_add(out, real, scale) : err_make(ERR_NOT_FOUND, "there is no adapter %s", word);
+}
+
+static err choose_given(ui_cli *cli, const char *given, const ui_adapter_list *own,
+                        const ui_model_word *model, ui_adapter_choice *out)
+{
+    CLEANUP(bytes_free) bytes word = {.data = memory_text(given)};
+    double scale = 1;
+
+    err e = scale_take(word.data, &scale);
+    if (e.code) return e;
+    if (!*word.data) return err_make(ERR_USAGE, "option --adapter is '%s': expected a name or a path", given);
+    if (!strchr(word.data, '/') && word.data[0] != '~') return choose_own(own, word.data, scale, model, out);
+    return choose_path(cli, word.data, scale, out);
+}
+
+/* Those of stacks/NAME.json that are on. */
+static err choose_stack(const char *name, const ui_adapter_list *own, const ui_model_word *model,
+                        engine_files *files, ui_adapter_choice *out)
+{
+    CLEANUP(ui_stack_free) ui_stack_list stack = {0};
+    err e = ui_stack_read(files, name, model->title, &stack);
+
+    for (size_t i = 0; i < stack.count && !e.code; i++)
+        if (stack.items[i].on)
+            e = err_note(choose_own(own, stack.items[i].adapter, stack.items[i].scale, model, out),
+                         "stack %s", name);
+    return e;
+}
+
+err ui_adapters_choose(ui_cli *cli, const ui_arguments *a, const ui_model_word *model, engine_files *files,
+                       ui_adapter_choice *out)
+{
+    CLEANUP(ui_adapters_free) ui_adapter_list own = {0};
+    const char *given, *stack = ui_arguments_text(a, "stack");
+
+    ui_adapters_list(files, &own);
+    err e = stack ? choose_stack(stack, &own, model, files, out) : ERR_OK;
+    for (size_t i = 0; !e.code && i < model->said.adapter_count; i++)
+        e = choose_own(&own, model->said.adapters[i].name, model->said.adapters[i].scale, model, out);
+    for (size_t i = 0; !e.code && (given = ui_arguments_each(a, "adapter", i)); i++)
+        e = choose_given(cli, given, &own, model, out);
+    return e;
 }
 
 void ui_adapter_choice_free(ui_adapter_choice *choice)
 {
-    for (size_t i = 0; i < choice->count; i++) free(choice->paths[i]);
+    for (size_t i = 0; i < choice->count; i++) free(choice->names[i]);
     choice->count = 0;
 }

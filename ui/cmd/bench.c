@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "engine/spec.h"
+#include "ui/cmd/bench_train.h"
 #include "ui/cmd/commands.h"
 #include "ui/cmd/json_out.h"
 #include "ui/cmd/running.h"
@@ -200,7 +201,7 @@ static void print_json(const ui_running *r, const bench_plan *plan, const bench_
     cJSON *o = cJSON_CreateObject();
 
     ui_json_add_text(o, "model", bytes_view_of(engine_model_borrow_name(r->model)));
-    cJSON_AddStringToObject(o, "dtype", tensor_type_name(engine_model_type(r->model)));
+    cJSON_AddStringToObject(o, "dtype", engine_model_dtype(r->model));
     cJSON_AddBoolToObject(o, "cuda", engine_model_device(r->model).cuda);
     cJSON_AddNumberToObject(o, "prompt_tokens", (double)plan->prompt_tokens);
     cJSON_AddNumberToObject(o, "completion_tokens", (double)plan->answer_tokens);
@@ -233,7 +234,7 @@ static void print_text(const ui_running *r, const bench_plan *plan, const bench_
     char label[64], size[32];
 
     fprintf(out, "%-24s %s, %s on %s\n", "model", engine_model_borrow_name(r->model),
-            tensor_type_name(engine_model_type(r->model)),
+            engine_model_dtype(r->model),
             engine_model_device(r->model).cuda ? "GPU" : "CPU");
     fprintf(out, "%-24s %.2f s\n", "load", engine_model_load_seconds(r->model));
     snprintf(label, sizeof label, "prefill of %zu", plan->prompt_tokens);
@@ -256,7 +257,14 @@ static err bench_run(ui_cli *cli, const ui_arguments *a)
     CLEANUP(ui_running_close) ui_running running = {0};
     CLEANUP(plan_free) bench_plan plan = {0};
     bench_result result = {NAN, NAN, NAN, NULL};
+    bool train = a->word_count == 2;
 
+    if (train && strcmp(a->words[0], "train") != 0)
+        return err_make(ERR_USAGE, "bench MODEL or bench train MODEL: what is \"%.60s\"?", a->words[0]);
+    if (train) return ui_bench_train(cli, a, a->words[1]);
+    for (const ui_option *o = ui_bench_train_options; o->name; o++)
+        if (ui_arguments_has(a, o->name))
+            return err_make(ERR_USAGE, "--%s is for bench train MODEL", o->name);
     err e = ui_running_open(cli, a, a->words[0], &running);
     if (!e.code) e = plan_read(a, running.model, &plan);
     if (e.code) return e;
@@ -272,11 +280,12 @@ static err bench_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_bench = {
     .name = "bench",
-    .args = "MODEL",
-    .help = "Measure how fast a model loads, reads and writes",
+    .group = "models",
+    .args = "[train] MODEL",
+    .help = "Measure how fast a model loads, reads and writes, or is trained",
     .words_min = 1,
-    .words_max = 1,
-    .options = {options, ui_options_run, ui_options_all},
+    .words_max = 2,
+    .options = {options, ui_bench_train_options, ui_options_run, ui_options_all},
     .cancels = true,
     .run = bench_run,
 };

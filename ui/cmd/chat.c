@@ -293,6 +293,7 @@ static err chat_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_chat = {
     .name = "chat",
+    .group = "chat",
     .args = "MODEL",
     .help = "Talk with a model, line by line",
     .words_min = 1,

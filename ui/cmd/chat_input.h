@@ -21,9 +21,10 @@ typedef struct ui_turns {
     size_t count;
 } ui_turns;
 
+/* All copied; reasoning empty: none. */
 void ui_turns_add(ui_turns *turns, const char *role, bytes_view content, bytes_view reasoning);
 void ui_turns_drop(ui_turns *turns, size_t count_left); /* forget all but the first */
-void ui_turns_free(ui_turns *turns);
+void ui_turns_free(ui_turns *turns);                    /* a zeroed one is fine */
 /* As the template wants it; `a` must outlive *out. */
 err ui_turns_input(const ui_turns *turns, arena *a, engine_chat_input *out);
 

@@ -33,21 +33,31 @@ typedef struct ui_cli {
 
 typedef struct ui_arguments ui_arguments;
 
-enum { UI_OPTION_SETS_MAX = 5 };
+enum { UI_OPTION_SETS_MAX = 6 };
+
+/* A heading of the help. */
+typedef struct ui_group {
+    const char *name;  /* a command's row says it */
+    const char *title; /* the heading, in the help and in the manual page */
+} ui_group;
 
 typedef struct ui_command {
     const char *name;
-    const char *args; /* "MODEL [TEXT]" */
-    const char *help; /* one sentence */
+    const char *group; /* a name of ui_groups */
+    const char *args;  /* "MODEL [TEXT]" */
+    const char *help;  /* one sentence */
     size_t words_min, words_max;
     const ui_option
         *options[UI_OPTION_SETS_MAX]; /* sets, each ended by a row without a name; NULL after the last */
-    bool cancels;      /* looks at cli->interrupted; else Ctrl-C ends the program at once */
+    bool cancels;                     /* looks at cli->interrupted; else Ctrl-C ends the program at once */
     bool any_settings; /* runs also when a setting has a bad value, as what helps to mend it must */
     err (*run)(ui_cli *cli, const ui_arguments *arguments);
 } ui_command;
 
-/* Every command, in the order of the help; ended by a row without a name. */
+/* The headings in the order of the help, ended by a row without a name. A new one is a row here
+ * (ui/cmd/table.c) and a .SS of the same title in the manual page. */
+extern const ui_group ui_groups[];
+/* Every command, in the order of the help; ended by NULL. */
 extern const ui_command *const ui_commands[];
 const ui_command *ui_command_find(const char *name); /* NULL if there is none */
 err ui_command_unknown(const char *name);            /* ERR_USAGE, with the nearest name */

@@ -92,6 +92,7 @@ static err config_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_config = {
     .name = "config",
+    .group = "program",
     .args = "get|set|unset|list [NAME [VALUE]]",
     .help = "Read and change the settings",
     .words_max = 3,

@@ -13,29 +13,23 @@
 #include "ui/app/models.h"
 #include "ui/cmd/arguments.h"
 #include "ui/cmd/commands.h"
+#include "ui/cmd/doctor.h"
 #include "ui/cmd/json_out.h"
 
-/* One thing that was looked at. */
-typedef struct finding {
-    const char *name;
-    bool good;
-    bytes value, help; /* help: what to do about it; empty when good */
-} finding;
+enum { COLUMNS_MIN = 80, LINES_MIN = 24, CUDA_DEVICES_SHOWN_MAX = 8 };
 
-enum { FINDINGS_MAX = 32, COLUMNS_MIN = 80, LINES_MIN = 24, CUDA_DEVICES_SHOWN_MAX = 8 };
+typedef doctor_finding finding;
+typedef doctor_findings findings;
 
-typedef struct findings {
-    finding list[FINDINGS_MAX];
-    size_t count;
-} findings;
-
-static finding *add(findings *all, const char *name)
+doctor_finding *doctor_add(doctor_findings *all, const char *name)
 {
     finding *f = &all->list[all->count++];
     f->name = name;
     f->good = true;
     return f;
 }
+
+static finding *add(findings *all, const char *name) { return doctor_add(all, name); }
 
 static void findings_free(findings *all)
 {
@@ -78,7 +72,8 @@ static void libtorch_look(findings *all)
         return;
     }
     bytes_printf(&f->value, "%s, %s", tensor_library_version(), tensor_library_path());
-    bytes_printf(&add(all, "device")->value, "cpu, %d threads, %s kernels", tensor_threads(), kernel_set_name(0));
+    bytes_printf(&add(all, "device")->value, "cpu, %d threads, %s kernels", tensor_threads(),
+                 kernel_set_name(0));
     int count = tensor_cuda_count();
     for (int i = 0; i < count && i < CUDA_DEVICES_SHOWN_MAX; i++) device_look(all, i);
     /* "auto" knows of a GPU that is there but cannot be used. */
@@ -171,7 +166,7 @@ static void folder_look(findings *all, const char *name, const char *path)
                      nearest.data);
 }
 
-static void folders_look(findings *all, const settings *s)
+static void folders_look(findings *all, settings *s)
 {
     const folders *where = settings_borrow_folders(s);
     const char *models = settings_text(s, "models.dir");
@@ -182,7 +177,7 @@ static void folders_look(findings *all, const settings *s)
     folder_look(all, "cache", where->cache);
     folder_look(all, "models folder", models);
     finding *f = add(all, "models");
-    ui_models_scan(models, settings_text(s, "run.dtype"), &list);
+    if (file_exists(models)) ui_models_scan(s, NULL, &list);
     f->good = list.count > 0;
     bytes_printf(&f->value, "%zu", list.count);
     if (!f->good)
@@ -208,7 +203,7 @@ static void settings_look(findings *all, const settings *s)
 
 /* -- the command --------------------------------------------------------------------------------------- */
 
-static void print_json(const findings *all, FILE *out)
+static void print_json(const findings *all, const settings *s, FILE *out)
 {
     cJSON *result = cJSON_CreateObject();
 
@@ -222,6 +217,7 @@ static void print_json(const findings *all, FILE *out)
         if (all->list[i].help.size) ui_json_add_text(row, "help", bytes_borrow(&all->list[i].help));
         cJSON_AddItemToArray(list, row);
     }
+    cJSON_AddItemToObject(result, "worktree_drivers", doctor_worktrees_json(s));
     ui_json_print(result, out);
 }
 
@@ -244,8 +240,10 @@ static err doctor_run(ui_cli *cli, const ui_arguments *a)
     terminal_look(&all);
     settings_look(&all, cli->settings);
     folders_look(&all, cli->settings);
+    doctor_git_look(&all);
+    if (!ui_arguments_has(a, "json")) doctor_worktrees_look(&all, cli->settings);
     if (ui_arguments_has(a, "json"))
-        print_json(&all, cli->out);
+        print_json(&all, cli->settings, cli->out);
     else
         print_text(&all, cli->out);
     for (size_t i = 0; i < all.count; i++) bad += !all.list[i].good;
@@ -254,8 +252,9 @@ static err doctor_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_doctor = {
     .name = "doctor",
+    .group = "program",
     .args = "",
-    .help = "Look at libtorch, devices, terminal and folders, and say what is missing",
+    .help = "Look at libtorch, devices, terminal, folders, git and worktrees, and say what is missing",
     .options = {ui_options_all},
     .any_settings = true,
     .run = doctor_run,

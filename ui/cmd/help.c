@@ -5,18 +5,37 @@
 #include "ui/cmd/commands.h"
 #include "ui/cmd/json_out.h"
 
+enum { HELP_COLUMN = 16, LINE_COLUMNS = 80 };
+
+/* A name and its sentence beside it, broken at blanks to stay within a line of a small terminal. */
+static void row_print(const ui_command *command, FILE *out)
+{
+    int column = fprintf(out, "  %-*s", HELP_COLUMN - 3, command->name);
+
+    for (const char *word = command->help; *word; word += strspn(word, " ")) {
+        int length = (int)strcspn(word, " ");
+        if (column + 1 + length > LINE_COLUMNS) column = fprintf(out, "\n%*s", HELP_COLUMN - 1, "") - 1;
+        column += fprintf(out, " %.*s", length, word);
+        word += length;
+    }
+    fputc('\n', out);
+}
+
 void ui_commands_print(FILE *out)
 {
     fputs("hyprstream                 open the workstation\n"
           "hyprstream COMMAND ...     one thing from a script\n"
-          "hyprstream --version       print the version\n\nCommands\n",
+          "hyprstream --version       print the version\n",
           out);
-    for (const ui_command *const *c = ui_commands; *c; c++) {
-        int used = fprintf(out, "  %s %s", (*c)->name, (*c)->args);
-        fprintf(out, "%*s%s\n", used < 44 ? 44 - used : 1, "", (*c)->help);
+    for (const ui_group *group = ui_groups; group->name; group++) {
+        fprintf(out, "\n%s\n", group->title);
+        for (const ui_command *const *c = ui_commands; *c; c++) {
+            if (strcmp((*c)->group, group->name) == 0) row_print(*c, out);
+        }
     }
-    fputs("\nMODEL is a folder's path (it begins with /, ./, ../ or ~) or a name under the models folder.\n"
-          "hyprstream COMMAND --help tells the options. Keys: F1 in the workstation.\n",
+    fputs("\nMODEL is a folder's path (it begins with /, ./, ../ or ~) or a name under the\n"
+          "models folder. hyprstream COMMAND --help tells its arguments and options.\n"
+          "Keys: F1 in the workstation.\n",
           out);
 }
 
@@ -36,6 +55,7 @@ static cJSON *command_json(const ui_command *command)
     cJSON *row = cJSON_CreateObject();
 
     cJSON_AddStringToObject(row, "name", command->name);
+    cJSON_AddStringToObject(row, "group", command->group);
     cJSON_AddStringToObject(row, "args", command->args);
     cJSON_AddStringToObject(row, "help", command->help);
     cJSON *options = cJSON_AddArrayToObject(row, "options");
@@ -62,6 +82,13 @@ static err help_run(ui_cli *cli, const ui_arguments *a)
         return ERR_OK;
     }
     cJSON *all = cJSON_CreateObject();
+    cJSON *groups = cJSON_AddArrayToObject(all, "groups");
+    for (const ui_group *group = ui_groups; group->name; group++) {
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "name", group->name);
+        cJSON_AddStringToObject(row, "title", group->title);
+        cJSON_AddItemToArray(groups, row);
+    }
     cJSON *commands = cJSON_AddArrayToObject(all, "commands");
     for (const ui_command *const *c = ui_commands; *c; c++) cJSON_AddItemToArray(commands, command_json(*c));
     cJSON_AddItemToObject(all, "actions", ui_actions_json());
@@ -71,6 +98,7 @@ static err help_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_help = {
     .name = "help",
+    .group = "program",
     .args = "[COMMAND]",
     .help = "Print the commands, or one command's options",
     .words_max = 1,

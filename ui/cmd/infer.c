@@ -106,6 +106,7 @@ static err infer_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_infer = {
     .name = "infer",
+    .group = "chat",
     .args = "MODEL -p TEXT",
     .help = "Print the model's answer to a prompt or a conversation",
     .words_min = 1,

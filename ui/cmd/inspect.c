@@ -148,6 +148,7 @@ static err inspect_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_inspect = {
     .name = "inspect",
+    .group = "models",
     .args = "MODEL",
     .help = "Print what a model is and the memory that it needs",
     .words_min = 1,

@@ -45,3 +45,11 @@ void ui_json_add_number(cJSON *object, const char *key, double value)
     else
         cJSON_AddNullToObject(object, key);
 }
+
+void ui_json_add_count(cJSON *object, const char *key, int count)
+{
+    if (count < 0)
+        cJSON_AddNullToObject(object, key);
+    else
+        cJSON_AddNumberToObject(object, key, count);
+}

@@ -58,35 +58,58 @@ static err job_finish(ui_running *r, engine_job_id job)
     return e;
 }
 
-static err adapters_load(ui_running *r, const ui_adapter_choice *choice)
+/* The files go to the worker with the names that are looked for in them. */
+static err adapters_load(ui_running *r, engine_files *files_taken, const ui_adapter_choice *choice)
 {
-    if (!choice->count) return ERR_OK;
-    return job_finish(r, engine_worker_stack(r->worker, r->model, (const char *const *)choice->paths,
-                                             choice->scales, choice->count));
+    if (!choice->count) {
+        engine_files_free(files_taken);
+        return ERR_OK;
+    }
+    return job_finish(r,
+                      engine_worker_stack(r->worker, r->model, files_taken,
+                                          (const char *const *)choice->names, choice->scales, choice->count));
+}
+
+/* Model and adapters read the same files, each in its own job. */
+static err files_open(ui_cli *cli, const ui_arguments *a, const char *word, engine_files *files[2],
+                      ui_adapter_choice *choice)
+{
+    CLEANUP(ui_model_word_free) ui_model_word model = {0};
+
+    err e = ui_model_word_read(cli, word, &model);
+    if (!e.code) e = ui_model_word_open(cli, &model, &files[0]);
+    if (!e.code) e = ui_model_word_open(cli, &model, &files[1]);
+    return e.code ? e : ui_adapters_choose(cli, a, &model, files[1], choice);
+}
+
+static err all_load(ui_running *r, engine_files *files[2], const engine_model_options *options,
+                    const ui_adapter_choice *choice)
+{
+    engine_files *of_model = files[0], *of_adapters = files[1];
+
+    files[0] = NULL;
+    err e = job_finish(r, engine_worker_load(r->worker, of_model, options));
+    if (e.code) return e;
+    files[1] = NULL;
+    e = adapters_load(r, of_adapters, choice);
+    if (!e.code && *r->cli->interrupted) e = err_make(ERR_CANCELLED, "cancelled"); /* nothing has begun yet */
+    return e;
 }
 
 err ui_running_open(ui_cli *cli, const ui_arguments *a, const char *word, ui_running *out)
 {
     CLEANUP(ui_adapter_choice_free) ui_adapter_choice choice = {0};
-    CLEANUP(bytes_free) bytes path = {0};
     engine_worker_options worker_options = {0};
     engine_model_options options;
-    engine_files *files = NULL;
+    engine_files *files[2] = {NULL, NULL};
 
     *out = (ui_running){.cli = cli};
     err e = ui_model_run_options(cli, a, &options);
-    if (!e.code) e = ui_model_path(cli, word, &path.data);
-    if (!e.code) e = ui_adapters_choose(cli, a, path.data, &choice);
-    if (!e.code) e = engine_files_open_folder(path.data, &files);
-    if (e.code) return e;
-    e = engine_worker_new(&worker_options, &out->worker);
-    if (e.code) {
-        engine_files_free(files);
-        return e;
-    }
-    e = job_finish(out, engine_worker_load(out->worker, files, &options));
-    if (!e.code) e = adapters_load(out, &choice);
-    if (!e.code && *cli->interrupted) e = err_make(ERR_CANCELLED, "cancelled"); /* nothing has begun yet */
+    if (!e.code) e = files_open(cli, a, word, files, &choice);
+    if (!e.code) e = engine_worker_new(&worker_options, &out->worker);
+    if (!e.code) e = all_load(out, files, &options, &choice);
+    engine_files_free(files[0]);
+    engine_files_free(files[1]);
     if (e.code) ui_running_close(out);
     return e;
 }
@@ -105,4 +128,25 @@ const engine_tokenizer *ui_running_borrow_tokenizer(const ui_running *r, err *pr
     if (!tokenizer)
         *problem = err_make(ERR_NOT_FOUND, "%s has no tokenizer.json", engine_model_borrow_place(r->model));
     return tokenizer;
+}
+
+err ui_running_scores(ui_running *r, engine_job_id job, engine_pick **out, size_t *count)
+{
+    err e = ERR_OK;
+    bool last = false;
+
+    while (!last) {
+        engine_event event;
+        ui_running_wait(r, job, &event);
+        if (event.kind == ENGINE_EVENT_FAILED) e = event.error;
+        if (event.kind == ENGINE_EVENT_SCORED) {
+            *out = event.picks;
+            *count = event.pick_count;
+            event.picks = NULL;
+            event.pick_count = 0;
+        }
+        last = event.last;
+        engine_event_free(r->worker, &event);
+    }
+    return e;
 }

@@ -22,6 +22,10 @@ void ui_running_close(ui_running *r); /* a zeroed one is fine */
 /* The next event of any job, which is the caller's: engine_event_free. Ctrl-C cancels `job`. */
 void ui_running_wait(ui_running *r, engine_job_id job, engine_event *out);
 
+/* Waits for the scores of a job of engine_worker_score; *out is the caller's: free(). */
+err ui_running_scores(ui_running *r, engine_job_id job, engine_pick **out, size_t *count);
+
+/* NULL with *problem ERR_NOT_FOUND: the model has none. */
 const engine_tokenizer *ui_running_borrow_tokenizer(const ui_running *r, err *problem);
 
 #endif

@@ -53,28 +53,6 @@ static err input_encode(const ui_running *r, const ui_arguments *a, const bytes 
     return e;
 }
 
-/* Waits for the scores; *out is the caller's: free(). */
-static err picks_wait(ui_running *r, engine_job_id job, engine_pick **out, size_t *count)
-{
-    err e = ERR_OK;
-    bool last = false;
-
-    while (!last) {
-        engine_event event;
-        ui_running_wait(r, job, &event);
-        if (event.kind == ENGINE_EVENT_FAILED) e = event.error;
-        if (event.kind == ENGINE_EVENT_SCORED) {
-            *out = event.picks;
-            *count = event.pick_count;
-            event.picks = NULL;
-            event.pick_count = 0;
-        }
-        last = event.last;
-        engine_event_free(r->worker, &event);
-    }
-    return e;
-}
-
 /* exp of the mean negative log-probability of all tokens but the first; NaN when there is only one. */
 static double perplexity_of(const engine_pick *picks, size_t id_count)
 {
@@ -161,7 +139,7 @@ static err score_run(ui_cli *cli, const ui_arguments *a)
     if (e.code) return e;
     engine_job_id job = engine_worker_score(running.worker, running.model, running.stack, ids.data, ids.count,
                                             (size_t)top, next);
-    e = picks_wait(&running, job, &picks, &count);
+    e = ui_running_scores(&running, job, &picks, &count);
     if (!e.code && ui_arguments_has(a, "json"))
         print_json(cli->out, &ids, picks, count);
     else if (!e.code)
@@ -172,6 +150,7 @@ static err score_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_score = {
     .name = "score",
+    .group = "chat",
     .args = "MODEL --text TEXT",
     .help = "Print how likely the model finds each token of a text",
     .words_min = 1,

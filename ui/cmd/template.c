@@ -48,6 +48,7 @@ static err template_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_template = {
     .name = "template",
+    .group = "chat",
     .args = "MODEL FILE",
     .help = "Print a conversation (JSON) as the model's chat template renders it",
     .words_min = 2,

@@ -112,6 +112,7 @@ static err tokenize_run(ui_cli *cli, const ui_arguments *a)
 
 const ui_command ui_cmd_tokenize = {
     .name = "tokenize",
+    .group = "chat",
     .args = "MODEL [TEXT]",
     .help = "Print the token ids of a text, or the text of token ids",
     .words_min = 1,

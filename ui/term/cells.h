@@ -29,6 +29,7 @@ typedef struct ui_glyph {
 ui_glyph ui_glyph_first(bytes_view text, int column);
 /* Offsets of the neighbouring glyph boundaries: > at (or text.size), < at (or 0). */
 size_t ui_glyph_after(bytes_view text, size_t at);
+/* Where the glyph begins that ends at `at`, or holds it; 0 at the beginning. */
 size_t ui_glyph_before(bytes_view text, size_t at);
 
 /* Cells of one line of text that begins in column 0. */

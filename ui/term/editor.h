@@ -16,13 +16,13 @@ enum { UI_EDITOR_BYTES_MAX = 4 * 1024 * 1024, UI_EDITOR_UNDO_MAX = 200, UI_EDITO
 
 typedef struct ui_editor ui_editor;
 
-ui_editor *ui_editor_new(void);
-void ui_editor_free(ui_editor *e);
+ui_editor *ui_editor_new(void);    /* empty; ui_editor_free() */
+void ui_editor_free(ui_editor *e); /* NULL is fine */
 
 bytes_view ui_editor_text(const ui_editor *e);          /* borrowed until the next change */
 void ui_editor_set_text(ui_editor *e, bytes_view text); /* cursor at the end; can be undone */
 void ui_editor_clear(ui_editor *e);                     /* also forgets undo */
-bool ui_editor_is_empty(const ui_editor *e);
+bool ui_editor_is_empty(const ui_editor *e);            /* no text, not even a blank */
 /* At the cursor; sanitised here. False: the text would be longer than
  * UI_EDITOR_BYTES_MAX, and nothing has changed. */
 bool ui_editor_insert(ui_editor *e, bytes_view text);
@@ -41,8 +41,9 @@ bool ui_editor_key(ui_editor *e, const ui_key *key);
 /* ---- history ---- */
 void ui_editor_remember(ui_editor *e,
                         bytes_view sent); /* the newest; repeats of the last are not kept twice */
+/* The text before this one; what was being written waits at the end. False: there is none. */
 bool ui_editor_history_previous(ui_editor *e);
-bool ui_editor_history_next(ui_editor *e);
+bool ui_editor_history_next(ui_editor *e); /* The text after this one. False: there is none. */
 
 /* ---- what is seen ---- */
 /* Width for wrapping, at least 2. The cursor may stand in the cell after the last, so give
@@ -50,6 +51,7 @@ bool ui_editor_history_next(ui_editor *e);
 void ui_editor_set_cells(ui_editor *e, int cells);
 size_t ui_editor_row_count(const ui_editor *e);           /* at least 1 */
 bytes_view ui_editor_row(const ui_editor *e, size_t row); /* borrowed; without its newline */
+/* Row and cell within what was laid out last. */
 void ui_editor_cursor(const ui_editor *e, size_t *row, int *column);
 
 #endif

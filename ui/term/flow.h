@@ -22,8 +22,8 @@ typedef struct ui_flow_text {
 
 /* Tabs become blanks up to the next stop. */
 void ui_flow_text_add(ui_flow_text *t, bytes_view text, ui_style style);
-void ui_flow_text_clear(ui_flow_text *t);
-void ui_flow_text_free(ui_flow_text *t);
+void ui_flow_text_clear(ui_flow_text *t); /* empty, memory kept */
+void ui_flow_text_free(ui_flow_text *t);  /* a zeroed one is fine */
 
 typedef struct ui_flow_level {
     const char *first, *rest; /* before the first line, before the others */
@@ -45,11 +45,12 @@ typedef struct ui_flow {
 
 /* Strings live as long as the arena. A prefix that would leave less than half of the width is left out. */
 void ui_flow_push(ui_flow *f, const char *first, const char *rest, ui_style style);
-void ui_flow_pop(ui_flow *f);
+void ui_flow_pop(ui_flow *f); /* back from ui_flow_push */
 
-void ui_flow_paragraph(ui_flow *f, const ui_flow_text *text);
+void ui_flow_paragraph(ui_flow *f, const ui_flow_text *text); /* broken at blanks to the width that is left */
+/* As it stands, cut at the width; between two edges, the first with the label. */
 void ui_flow_code(ui_flow *f, bytes_view label, const ui_flow_text *code);
-void ui_flow_rule(ui_flow *f);
+void ui_flow_rule(ui_flow *f); /* a line across */
 /* cells[row * columns + column]; the first row is the head. */
 void ui_flow_table(ui_flow *f, const ui_flow_text *cells, size_t rows, size_t columns);
 

@@ -44,8 +44,8 @@ typedef struct ui_key {
 
 typedef struct ui_keys ui_keys;
 
-ui_keys *ui_keys_new(void);
-void ui_keys_free(ui_keys *k);
+ui_keys *ui_keys_new(void);    /* ui_keys_free() gives it back */
+void ui_keys_free(ui_keys *k); /* NULL is fine */
 
 /* Bytes just read, any cut. */
 void ui_keys_feed(ui_keys *k, const char *data, size_t size);

@@ -19,8 +19,8 @@ int ui_menu_score(const char *pattern, const char *text);
 
 typedef struct ui_menu ui_menu;
 
-ui_menu *ui_menu_new(void);
-void ui_menu_free(ui_menu *m);
+ui_menu *ui_menu_new(void);    /* empty; ui_menu_free() */
+void ui_menu_free(ui_menu *m); /* NULL is fine */
 /* Copied. `detail` is shown beside the name and searched after it; may be NULL. `tag` is the caller's
  * number. */
 void ui_menu_add(ui_menu *m, const char *name, const char *detail, size_t tag);
@@ -31,11 +31,11 @@ typedef struct ui_menu_item {
     size_t tag;
 } ui_menu_item;
 
-size_t ui_menu_count(const ui_menu *m); /* of those that match */
-ui_menu_item ui_menu_at(const ui_menu *m, size_t index);
-size_t ui_menu_chosen(const ui_menu *m); /* index among those that match; 0 when none */
-void ui_menu_choose(ui_menu *m, size_t index);
-const char *ui_menu_pattern(const ui_menu *m);
+size_t ui_menu_count(const ui_menu *m);                  /* of those that match */
+ui_menu_item ui_menu_at(const ui_menu *m, size_t index); /* of those that match; empty texts past the last */
+size_t ui_menu_chosen(const ui_menu *m);                 /* index among those that match; 0 when none */
+void ui_menu_choose(ui_menu *m, size_t index);           /* the last one when the index is past it */
+const char *ui_menu_pattern(const ui_menu *m);           /* what was typed; valid until the next key */
 
 /* Letters and Backspace change the pattern (Ctrl-U empties it), Up, Down, Ctrl-P, Ctrl-N, PageUp, PageDown,
  * Home, End move (a page is `rows`). False: not the menu's (Enter, Esc). */

@@ -20,7 +20,7 @@ void ui_rescue_watch(int notify_fd);
 void ui_rescue_arm(int terminal_fd, const struct termios *modes, bytes_view restore);
 /* The terminal is somebody else's for a while (suspended, an editor runs): handlers write nothing. */
 void ui_rescue_pause(void);
-void ui_rescue_resume(void);
+void ui_rescue_resume(void); /* back from ui_rescue_pause */
 /* All handlers as they were before _watch. */
 void ui_rescue_end(void);
 

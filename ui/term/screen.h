@@ -38,7 +38,7 @@ void ui_screen_close(ui_screen *s);
 /* Both for poll(POLLIN): what is typed, and signals (resize, continue). On either, call ui_screen_take_key
  * until it is false. */
 int ui_screen_input_fd(const ui_screen *s);
-int ui_screen_signal_fd(const ui_screen *s);
+int ui_screen_signal_fd(const ui_screen *s); /* readable after a change of size or a signal; borrowed */
 /* Milliseconds that poll may wait before ui_screen_take_key must be called again; -1: as long as it likes. */
 int ui_screen_wait_ms(const ui_screen *s);
 /* Never blocks. After UI_KEY_RESIZE the new size is already in force. */
@@ -49,11 +49,11 @@ bool ui_screen_take_key(ui_screen *s, ui_key *out);
 void ui_screen_suspend(ui_screen *s);
 /* For a program that is started in between (an editor, git): give back, take again. */
 void ui_screen_leave(ui_screen *s);
-void ui_screen_enter(ui_screen *s);
+void ui_screen_enter(ui_screen *s); /* back from ui_screen_leave: all is drawn anew */
 
-int ui_screen_rows(const ui_screen *s);
-int ui_screen_columns(const ui_screen *s);
-bool ui_screen_is_ascii(const ui_screen *s);
+int ui_screen_rows(const ui_screen *s);      /* of the terminal, now */
+int ui_screen_columns(const ui_screen *s);   /* of the terminal, now */
+bool ui_screen_is_ascii(const ui_screen *s); /* lines and marks are drawn in ASCII */
 
 /* Ask the terminal to place text on the clipboard (OSC 52). ERR_LIMIT: too long. The
  * terminal never answers. */
@@ -71,7 +71,7 @@ ui_rect ui_rect_inside(ui_rect r, int border); /* without so many cells at each 
 /* Cut off at the top or left (count > 0) or at the bottom or right (count < 0): returns that
  * part, *r keeps the rest. */
 ui_rect ui_rect_take_rows(ui_rect *r, int count);
-ui_rect ui_rect_take_columns(ui_rect *r, int count);
+ui_rect ui_rect_take_columns(ui_rect *r, int count); /* off its left side; below 0: off its right */
 
 void ui_frame_begin(ui_screen *s);  /* empty, no cursor */
 void ui_frame_redraw(ui_screen *s); /* the frame that follows is sent whole (Ctrl-L) */
@@ -80,16 +80,18 @@ void ui_frame_end(ui_screen *s);    /* send it */
 /* Row and column are counted inside r. Returns the column after the text (at most r.columns). One line:
  * drawing ends at a newline. column may be negative: what lies left of the rectangle is cut. */
 int ui_draw_text(ui_screen *s, ui_rect r, int row, int column, ui_style style, bytes_view text);
+/* As ui_draw_text, up to the NUL. */
 int ui_draw_words(ui_screen *s, ui_rect r, int row, int column, ui_style style, const char *text);
+/* As printf; cut at the rectangle's edge. */
 int ui_draw_format(ui_screen *s, ui_rect r, int row, int column, ui_style style, const char *format, ...)
     PRINTF_LIKE(6, 7);
 /* One row of the rectangle, all its cells in this style (a selected row: fill, then text in the same
  * style). */
 void ui_draw_row(ui_screen *s, ui_rect r, int row, ui_style style);
-void ui_draw_fill(ui_screen *s, ui_rect r, ui_style style);
+void ui_draw_fill(ui_screen *s, ui_rect r, ui_style style); /* blanks */
 /* A frame with a title in its upper edge (NULL: none); returns the room inside. */
 ui_rect ui_draw_box(ui_screen *s, ui_rect r, const char *title, bool focused);
-void ui_draw_line_across(ui_screen *s, ui_rect r, int row, ui_style style);
+void ui_draw_line_across(ui_screen *s, ui_rect r, int row, ui_style style); /* from edge to edge of r */
 /* part 0 to 1 of `columns` cells; NaN draws an empty one. */
 void ui_draw_gauge(ui_screen *s, ui_rect r, int row, int column, int columns, double part);
 /* In the right edge column of r: lines [first, first + r.rows) of `count` are seen. Nothing when all are. */

@@ -11,8 +11,8 @@
 
 typedef struct ui_chat_layout ui_chat_layout;
 
-ui_chat_layout *ui_chat_layout_new(void);
-void ui_chat_layout_free(ui_chat_layout *layout);
+ui_chat_layout *ui_chat_layout_new(void);         /* ui_chat_layout_free() gives it back */
+void ui_chat_layout_free(ui_chat_layout *layout); /* NULL is fine */
 
 typedef struct ui_chat_look {
     int cells;

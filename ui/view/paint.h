@@ -21,7 +21,9 @@ typedef struct ui_paint {
 
 /* One line, made safe; returns the column after it. */
 int ui_paint_words(ui_paint *p, ui_rect r, int row, int column, ui_style style, const char *text);
+/* Cut at the edge; gives the column behind it. */
 int ui_paint_view(ui_paint *p, ui_rect r, int row, int column, ui_style style, bytes_view text);
+/* As printf; gives the column behind it. */
 int ui_paint_format(ui_paint *p, ui_rect r, int row, int column, ui_style style, const char *format, ...)
     PRINTF_LIKE(6, 7);
 /* So that it ends at `end` (a column of r); nothing when there is no room. */

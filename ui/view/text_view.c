@@ -111,13 +111,17 @@ void ui_draw_palette(ui_paint *p, ui_rect r)
 {
     const ui_menu *menu = p->app->palette;
     size_t count = ui_menu_count(menu), chosen = ui_menu_chosen(menu);
+    bool of_refs = p->app->palette_use == UI_PALETTE_REFS;
 
-    r = ui_paint_dialog(p, r, PALETTE_ROWS + 1, PALETTE_COLUMNS, "what to do");
+    r = ui_paint_dialog(p, r, PALETTE_ROWS + 1, PALETTE_COLUMNS,
+                        of_refs ? "branch, tag or commit" : "what to do");
     ui_rect line = ui_rect_take_rows(&r, 1);
     ui_draw_words(p->screen, line, 0, 0, UI_STYLE_USER, ":");
     int end = ui_draw_words(p->screen, line, 0, 1, UI_STYLE_TEXT, ui_menu_pattern(menu));
     ui_draw_cursor(p->screen, line, 0, end);
-    if (count == 0) ui_draw_words(p->screen, r, 0, 0, UI_STYLE_DIM, "Nothing is called like that.");
+    if (count == 0)
+        ui_draw_words(p->screen, r, 0, 0, UI_STYLE_DIM,
+                      of_refs ? "Enter tries it as a commit." : "Nothing is called like that.");
     size_t first = ui_first_row(chosen, count, r.rows);
     for (int i = 0; i < r.rows && first + (size_t)i < count; i++) {
         ui_menu_item item = ui_menu_at(menu, first + (size_t)i);
@@ -125,7 +129,7 @@ void ui_draw_palette(ui_paint *p, ui_rect r)
         ui_draw_words(p->screen, r, i, 0, style, item.name);
         ui_draw_words(p->screen, r, i, PALETTE_NAME_CELLS, style == UI_STYLE_TEXT ? UI_STYLE_DIM : style,
                       item.detail);
-        if (r.columns > PALETTE_COLUMNS - 4)
+        if (r.columns > PALETTE_COLUMNS - 4 && !of_refs)
             ui_paint_right(p, r, i, r.columns - 1, style == UI_STYLE_TEXT ? UI_STYLE_KEY : style,
                            ui_actions[item.tag].key);
     }

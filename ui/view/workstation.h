@@ -19,6 +19,6 @@ typedef struct ui_workstation_parts {
     const volatile sig_atomic_t *interrupted; /* NULL is fine */
 } ui_workstation_parts;
 
-err ui_workstation_run_on(const ui_workstation_parts *parts);
+err ui_workstation_run_on(const ui_workstation_parts *parts); /* the same on parts that a test made */
 
 #endif

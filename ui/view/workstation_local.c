@@ -6,7 +6,10 @@
 err ui_workstation_run(ui_cli *cli)
 {
     const settings *s = cli->settings;
-    ui_local_options how = {.device = settings_text(s, "run.device"),
+    const env environment = env_of_process();
+    const repo_context context = {.settings = s, .environment = &environment};
+    ui_local_options how = {.context = &context,
+                            .device = settings_text(s, "run.device"),
                             .dtype = settings_text(s, "run.dtype"),
                             .threads = (int)settings_integer(s, "run.threads")};
     ui_local_source *local = NULL;

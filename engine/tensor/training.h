@@ -1,0 +1,71 @@
+// engine/tensor/training.h: what the ops of a training pass share: nodes of the autograd graph that are
+// written by hand, and products with a frozen weight.
+#pragma once
+
+#include "engine/tensor/module.h"
+
+#include <functional>
+
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+
+// Loops that the compiler turns into vectors, for whichever vectors the processor has.
+#define WIDE_LOOPS __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
+
+namespace door {
+
+// A node whose backward is a function of the outputs' gradients (undefined where nothing came back). It gives
+// one gradient per input, undefined where none is wanted. What it captures is let go as soon as it has run.
+class written_node : public torch::autograd::Node
+{
+  public:
+    using body =
+        std::function<std::vector<at::Tensor>(const std::vector<at::Tensor> &, const written_node &)>;
+    explicit written_node(body back) : back_(std::move(back)) {}
+    torch::autograd::variable_list apply(torch::autograd::variable_list &&grads) override
+    {
+        at::AutoDispatchBelowADInplaceOrView below;
+        return back_(grads, *this);
+    }
+    void release_variables() override { back_ = nullptr; }
+    bool wants(size_t input) const { return task_should_compute_output(input); }
+
+  private:
+    body back_;
+};
+
+// Must be asked outside of any guard: is this to be recorded?
+inline bool recording(const std::vector<at::Tensor> &inputs)
+{
+    if (!c10::GradMode::is_enabled()) return false;
+    for (const at::Tensor &input : inputs)
+        if (input.defined() && input.requires_grad()) return true;
+    return false;
+}
+
+// Outputs, computed below autograd, become those of a node over the inputs.
+inline void record(std::vector<at::Tensor> &outputs, const std::vector<at::Tensor> &inputs,
+                   written_node::body back)
+{
+    std::shared_ptr<torch::autograd::Node> node(new written_node(std::move(back)),
+                                                torch::autograd::deleteNode);
+    torch::autograd::edge_list edges;
+    for (const at::Tensor &input : inputs)
+        edges.push_back(input.defined() ? torch::autograd::impl::gradient_edge(input)
+                                        : torch::autograd::Edge());
+    node->set_next_edges(std::move(edges));
+    for (at::Tensor &output : outputs) torch::autograd::set_history(output, node);
+}
+
+// y = x · wᵀ, and y += g · w: x [n, in], g [n, out], w [out, in], y f32. A bf16 weight on a CPU without
+// bf16 products is raised to f32 a piece at a time.
+at::Tensor product_nt(const at::Tensor &x, const at::Tensor &w);
+void product_nn_add(at::Tensor &y, const at::Tensor &g, const at::Tensor &w);
+// Into a given y, for pieces of a larger one.
+void product_nt_into(at::Tensor &y, const at::Tensor &x, const at::Tensor &w);
+
+// See tensor_dropout_mask; on the CPU.
+at::Tensor dropout_mask(const std::vector<size_t> &begins, const std::vector<uint64_t> &keys, size_t columns,
+                        double p);
+
+} // namespace door

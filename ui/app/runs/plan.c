@@ -1,0 +1,315 @@
+#define _GNU_SOURCE
+#include "ui/app/runs/plan.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+
+enum { LOCK_TRIES = 50, LOCK_WAIT_NS = 10000000 };
+
+/* -- texts of a plan, one row each, sorted by key ----------------------------------------------------------
+ */
+
+static const struct {
+    const char *key;
+    size_t offset;
+    bool needed;
+} texts[] = {
+    {"adapter", offsetof(ui_run_plan, adapter), true},
+    {"base_commit", offsetof(ui_run_plan, base_commit), true},
+    {"branch", offsetof(ui_run_plan, branch), true},
+    {"data_digest", offsetof(ui_run_plan, data_digest), true},
+    {"device", offsetof(ui_run_plan, device), true},
+    {"dtype", offsetof(ui_run_plan, dtype), true},
+    {"eval_file", offsetof(ui_run_plan, eval_file), false},
+    {"folder", offsetof(ui_run_plan, folder), true},
+    {"init_adapter", offsetof(ui_run_plan, init_adapter), false},
+    {"jsonl", offsetof(ui_run_plan, jsonl), false},
+    {"model", offsetof(ui_run_plan, model), true},
+    {"parent", offsetof(ui_run_plan, parent), false},
+};
+
+static char **text_at(const ui_run_plan *plan, size_t i)
+{
+    return (char **)((uintptr_t)plan + texts[i].offset);
+}
+
+void ui_run_plan_init(ui_run_plan *plan)
+{
+    *plan = (ui_run_plan){0};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) *text_at(plan, i) = memory_text("");
+    training_settings_init(&plan->settings);
+}
+
+void ui_run_plan_free(ui_run_plan *plan)
+{
+    for (size_t i = 0; i < COUNT_OF(texts); i++) free(*text_at(plan, i));
+    for (size_t i = 0; i < plan->data_count; i++) free(plan->data[i]);
+    for (size_t i = 0; i < plan->prompt_count; i++) free(plan->prompts[i]);
+    free(plan->data);
+    training_settings_free(&plan->settings);
+    *plan = (ui_run_plan){0};
+}
+
+/* -- as JSON ------------------------------------------------------------------------------------------------
+ */
+
+void ui_run_plan_write(const ui_run_plan *plan, bytes *out)
+{
+    CLEANUP(bytes_free) bytes settings = {0};
+    cJSON *o = cJSON_CreateObject();
+
+    training_settings_write(&plan->settings, &settings);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) cJSON_AddStringToObject(o, texts[i].key, *text_at(plan, i));
+    cJSON *data = cJSON_AddArrayToObject(o, "data");
+    for (size_t i = 0; i < plan->data_count; i++)
+        cJSON_AddItemToArray(data, cJSON_CreateString(plan->data[i]));
+    cJSON_AddNumberToObject(o, "format", 1);
+    cJSON_AddStringToObject(o, "id", plan->id);
+    cJSON_AddStringToObject(o, "program", HYPRSTREAM_VERSION);
+    cJSON *prompts = cJSON_AddArrayToObject(o, "prompts");
+    for (size_t i = 0; i < plan->prompt_count; i++)
+        cJSON_AddItemToArray(prompts, cJSON_CreateString(plan->prompts[i]));
+    cJSON_AddRawToObject(o, "settings", bytes_text(&settings));
+    cJSON_AddNumberToObject(o, "threads", plan->threads);
+    cJSON_AddNumberToObject(o, "world_size", 1);
+    char *text = cJSON_PrintUnformatted(o);
+    cJSON_Delete(o);
+    if (!text) memory_exhausted(0);
+    bytes_append_text(out, text);
+    bytes_append_byte(out, '\n');
+    cJSON_free(text);
+}
+
+static bool is_plain_text(const json_node *node)
+{
+    bytes_view text = json_text(node);
+    return json_is(node, JSON_STRING) && !memchr(text.data, 0, text.size);
+}
+
+static void set_text(char **to, bytes_view text)
+{
+    free(*to);
+    *to = memory_text_n(text.data, text.size);
+}
+
+static err read_texts(const json_node *root, ui_run_plan *plan)
+{
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        const json_node *node = json_get(root, texts[i].key);
+        if (!is_plain_text(node) || (texts[i].needed && !json_text(node).size))
+            return err_make(ERR_FORMAT, "%s: expected a text", texts[i].key);
+        set_text(text_at(plan, i), json_text(node));
+    }
+    return ERR_OK;
+}
+
+static err read_lists(const json_node *root, ui_run_plan *plan)
+{
+    const json_node *data = json_get(root, "data"), *prompts = json_get(root, "prompts");
+    if (!json_is(data, JSON_ARRAY) || !json_count(data) || json_count(data) > UI_RUN_DATA_MAX)
+        return err_make(ERR_FORMAT, "data: expected a list of 1 to %d paths", UI_RUN_DATA_MAX);
+    plan->data = memory_alloc(json_count(data) * sizeof *plan->data);
+    for (const json_node *n = json_first(data); n; n = n->next) {
+        if (!is_plain_text(n)) return err_make(ERR_FORMAT, "data: expected a list of paths");
+        plan->data[plan->data_count++] = memory_text_n(json_text(n).data, json_text(n).size);
+    }
+    for (const json_node *n = json_first(prompts); n; n = n->next) {
+        if (!is_plain_text(n) || plan->prompt_count == UI_RUN_PROMPTS_MAX)
+            return err_make(ERR_FORMAT, "prompts: expected a list of at most %d texts", UI_RUN_PROMPTS_MAX);
+        plan->prompts[plan->prompt_count++] = memory_text_n(json_text(n).data, json_text(n).size);
+    }
+    return ERR_OK;
+}
+
+static bool is_id(bytes_view text)
+{
+    if (text.size != UI_RUN_ID_SIZE - 1) return false;
+    for (size_t i = 0; i < text.size; i++)
+        if (!strchr("0123456789ABCDEFGHJKMNPQRSTVWXYZ", text.data[i]) || !text.data[i]) return false;
+    return true;
+}
+
+static err read_root(const json_node *root, ui_run_plan *plan)
+{
+    bytes_view id = json_text(json_get(root, "id"));
+    const json_node *threads = json_get(root, "threads"), *settings = json_get(root, "settings");
+
+    if (json_int(json_get(root, "format"), 0) != 1)
+        return err_make(ERR_UNSUPPORTED, "format: expected 1; a newer program may read it");
+    if (!is_id(id)) return err_make(ERR_FORMAT, "id: expected 26 digits and letters");
+    memcpy(plan->id, id.data, id.size);
+    int64_t count = json_int(threads, -1);
+    if (count < 0 || count > 1024) return err_make(ERR_FORMAT, "threads: expected a number from 0 to 1024");
+    plan->threads = (int)count;
+    if (!json_is(settings, JSON_OBJECT)) return err_make(ERR_FORMAT, "settings: expected an object");
+    err e = read_texts(root, plan);
+    if (!e.code) e = read_lists(root, plan);
+    return e.code ? e : training_settings_read(&plan->settings, settings);
+}
+
+err ui_run_plan_read(bytes_view json, ui_run_plan *out)
+{
+    CLEANUP(arena_free) arena a = {0};
+    const json_node *root = NULL;
+    ui_run_plan plan;
+
+    ui_run_plan_init(&plan);
+    err e = json_parse(json, 16, &a, &root);
+    if (!e.code) e = read_root(root, &plan);
+    if (e.code) {
+        ui_run_plan_free(&plan);
+        return err_note(e, "run.json");
+    }
+    *out = plan;
+    return ERR_OK;
+}
+
+/* -- on disk ------------------------------------------------------------------------------------------------
+ */
+
+char *ui_run_folder(const char *state_folder, const char *id)
+{
+    bytes path = {0};
+    bytes_printf(&path, "%s/runs%s%s", state_folder, *id ? "/" : "", id);
+    return bytes_take(&path);
+}
+
+err ui_run_plan_save(const ui_run_plan *plan, const char *run_folder)
+{
+    CLEANUP(bytes_free) bytes json = {0};
+    char *path = file_join(run_folder, "run.json");
+
+    err e = file_exists(path) ? err_make(ERR_EXISTS, "there is already a run in %s", run_folder) : ERR_OK;
+    if (!e.code) e = file_make_folders(run_folder);
+    if (!e.code) ui_run_plan_write(plan, &json);
+    if (!e.code) e = file_write(path, bytes_borrow(&json));
+    free(path);
+    return e;
+}
+
+err ui_run_plan_load(const char *run_folder, ui_run_plan *out)
+{
+    CLEANUP(bytes_free) bytes json = {0};
+    char *path = file_join(run_folder, "run.json");
+    err e = file_read(path, UI_RUN_PLAN_BYTES_MAX, &json);
+    if (!e.code) e = ui_run_plan_read(bytes_borrow(&json), out);
+    free(path);
+    return e.code ? err_note(e, "read the run in %s", run_folder) : e;
+}
+
+/* Who asks whether a run is alive holds the lock for a moment: that is not a process that runs it. */
+static bool lock_whole(int fd)
+{
+    for (int tries = 0; tries < LOCK_TRIES; tries++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
+    }
+    return false;
+}
+
+err ui_run_lock(const char *run_folder, int *fd)
+{
+    char *path = file_join(run_folder, "run.json");
+    err e = ERR_OK;
+    int lock = open(path, O_RDONLY | O_CLOEXEC);
+    if (lock < 0) {
+        e = err_errno("open %s", path);
+    } else if (!lock_whole(lock)) {
+        e = err_make(ERR_BUSY, "the run in %s is running already: hyprstream attach watches it", run_folder);
+        close(lock);
+    } else {
+        *fd = lock;
+    }
+    free(path);
+    return e;
+}
+
+bool ui_run_is_alive(const char *run_folder)
+{
+    char *path = file_join(run_folder, "run.json");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    free(path);
+    if (fd < 0) return false;
+    bool alive = flock(fd, LOCK_SH | LOCK_NB) != 0;
+    close(fd);
+    return alive;
+}
+
+const char *ui_run_state_shown(const ui_run_row *row, const char *state_folder)
+{
+    if (strcmp(row->state, "running") != 0 && strcmp(row->state, "paused") != 0) return row->state;
+    char *folder = ui_run_folder(state_folder, row->id);
+    bool alive = ui_run_is_alive(folder);
+    free(folder);
+    return alive ? row->state : "killed";
+}
+
+/* -- changes ------------------------------------------------------------------------------------------------
+ */
+
+void ui_run_changes_write(const ui_run_change *changes, size_t count, bytes *out)
+{
+    bytes_append_byte(out, '[');
+    for (size_t i = 0; i < count; i++)
+        bytes_printf(out, "%s{\"lr\":%.17g,\"step\":%llu}", i ? "," : "", changes[i].lr,
+                     (unsigned long long)changes[i].step);
+    bytes_append_byte(out, ']');
+}
+
+err ui_run_changes_read(const json_node *list, ui_run_change **out, size_t *count)
+{
+    size_t total = json_count(list), at = 0;
+    if (!json_is(list, JSON_ARRAY) || total > UI_RUN_CHANGES_MAX)
+        return err_make(ERR_FORMAT, "changes: expected a list of at most %d", UI_RUN_CHANGES_MAX);
+    ui_run_change *changes = memory_alloc((total + 1) * sizeof *changes);
+    for (const json_node *n = json_first(list); n; n = n->next, at++) {
+        int64_t step = json_int(json_get(n, "step"), -1);
+        double lr = json_double(json_get(n, "lr"), NAN);
+        if (step < 0 || !(lr >= 0) || !isfinite(lr)) {
+            free(changes);
+            return err_make(ERR_FORMAT, "changes: expected objects of step and lr");
+        }
+        changes[at] = (ui_run_change){(uint64_t)step, lr};
+    }
+    *out = changes;
+    *count = total;
+    return ERR_OK;
+}
+
+err ui_run_changes_load(const char *run_folder, ui_run_change **out, size_t *count)
+{
+    CLEANUP(bytes_free) bytes json = {0};
+    CLEANUP(arena_free) arena a = {0};
+    const json_node *root = NULL;
+    char *path = file_join(run_folder, "changes.json");
+
+    *out = NULL;
+    *count = 0;
+    err e = file_exists(path) ? file_read(path, UI_RUN_PLAN_BYTES_MAX, &json) : ERR_OK;
+    if (!e.code && json.size) e = json_parse(bytes_borrow(&json), 4, &a, &root);
+    if (!e.code && root) e = ui_run_changes_read(root, out, count);
+    if (e.code) e = err_note(e, "%s", path);
+    free(path);
+    return e;
+}
+
+err ui_run_changes_save(const char *run_folder, const ui_run_change *changes, size_t count)
+{
+    CLEANUP(bytes_free) bytes json = {0};
+    char *path = file_join(run_folder, "changes.json");
+    ui_run_changes_write(changes, count, &json);
+    bytes_append_byte(&json, '\n');
+    err e = file_write(path, bytes_borrow(&json));
+    free(path);
+    return e;
+}

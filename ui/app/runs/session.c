@@ -1,0 +1,336 @@
+/* ui/app/runs/session.c: a run from its plan to its end. */
+#define _GNU_SOURCE
+#include "ui/app/runs/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "ui/app/model_source.h"
+#include "ui/app/runs/session_internal.h"
+#include "ui/app/runs/setup.h"
+
+enum { PAUSE_LOOK_MS = 100, SAMPLE_TOKENS = 64, EVALS_OF_A_RUN = 20, STILL_STEPS = 3 };
+
+volatile sig_atomic_t run_stop_signals;
+
+/* The second one that a person sends leaves at once. */
+static void on_signal(int number)
+{
+    if (++run_stop_signals > 1 && number == SIGINT) _exit(130);
+}
+
+static void watch_signals(void)
+{
+    struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGHUP, &ignore, NULL); /* it has no terminal to lose */
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* -- evaluation
+ * ---------------------------------------------------------------------------------------------- */
+
+static uint64_t eval_every(const run_session *s)
+{
+    if (s->plan.settings.eval_every) return (uint64_t)s->plan.settings.eval_every;
+    return MAX_OF((training_trainer_curve(s->trainer) + EVALS_OF_A_RUN - 1) / EVALS_OF_A_RUN, (uint64_t)1);
+}
+
+static void say_evaluation(run_session *s, uint64_t step, const training_evaluation *v, bool best)
+{
+    cJSON *event = run_event("eval");
+    cJSON_AddNumberToObject(event, "step", (double)step);
+    run_add_number(event, "eval_loss", v->loss);
+    run_add_number(event, "eval_ppl", v->perplexity);
+    run_add_number(event, "eval_accuracy", v->accuracy);
+    run_add_number(event, "eval_ms", v->ms);
+    cJSON_AddBoolToObject(event, "best", best);
+    run_say(s, event);
+    run_keep(s, "eval_loss", step, v->loss);
+    run_keep(s, "eval_ppl", step, v->perplexity);
+    run_keep(s, "eval_accuracy", step, v->accuracy);
+    run_keep(s, "eval_ms", step, v->ms);
+}
+
+static void take_samples(run_session *s, uint64_t step)
+{
+    for (size_t i = 0; i < s->plan.prompt_count; i++) {
+        CLEANUP(bytes_free) bytes text = {0};
+        err e = run_complete(s, s->plan.prompts[i], SAMPLE_TOKENS, &text);
+        if (e.code) {
+            run_warn(s, "sample %zu: %s", i + 1, e.text);
+            continue;
+        }
+        ui_run_sample sample = {step, (unsigned)i, s->plan.prompts[i], bytes_text(&text)};
+        e = ui_run_store_sample(s->store, s->run, s->progress.attempt, &sample);
+        if (e.code) run_warn(s, "%s", e.text);
+        cJSON *event = run_event("sample");
+        cJSON_AddNumberToObject(event, "step", (double)step);
+        cJSON_AddStringToObject(event, "prompt", sample.prompt);
+        cJSON_AddStringToObject(event, "text", sample.text);
+        run_say(s, event);
+    }
+}
+
+/* A NaN is never best, and what was not trained is not either. */
+static bool note_best(run_session *s, uint64_t step, double loss)
+{
+    training_progress *p = &s->progress;
+    if (!isfinite(loss) || step == 0) return false;
+    if (p->has_best && loss >= p->best_loss - s->plan.settings.min_delta) {
+        p->worse_count++;
+        return false;
+    }
+    p->has_best = true;
+    p->best_step = step;
+    p->best_loss = loss;
+    p->worse_count = 0;
+    err e = ui_run_store_best(s->store, s->run, step, loss);
+    if (e.code) run_warn(s, "%s", e.text);
+    return true;
+}
+
+static err evaluate(run_session *s, bool *best)
+{
+    training_evaluation v;
+    uint64_t step = training_trainer_step_number(s->trainer);
+
+    *best = false;
+    if (training_trainer_eval_count(s->trainer)) {
+        err e = training_trainer_evaluate(s->trainer, &v);
+        if (e.code) return err_note(e, "evaluate at step %llu", (unsigned long long)step);
+        s->last_eval = v.loss;
+        *best = note_best(s, step, v.loss);
+        say_evaluation(s, step, &v, *best);
+    }
+    take_samples(s, step);
+    return ERR_OK;
+}
+
+/* -- a step
+ * -------------------------------------------------------------------------------------------------- */
+
+static void change_rate(run_session *s)
+{
+    uint64_t step = training_trainer_step_number(s->trainer);
+    if (isnan(s->rate_next) || s->change_count == UI_RUN_CHANGES_MAX) return;
+    training_trainer_rate_set(s->trainer, s->rate_next);
+    s->changes = memory_resize_array(s->changes, s->change_count + 1, sizeof *s->changes);
+    s->changes[s->change_count++] = (ui_run_change){step, s->rate_next};
+    err e = ui_run_changes_save(s->folder, s->changes, s->change_count);
+    if (e.code) run_warn(s, "%s", e.text);
+    cJSON *event = run_event("changed");
+    cJSON_AddNumberToObject(event, "step", (double)step);
+    cJSON_AddNumberToObject(event, "lr", s->rate_next);
+    run_say(s, event);
+    s->rate_next = NAN;
+}
+
+/* Changes that a plan brings along (train --from) happen at the steps where they happened. */
+static void replay_changes(run_session *s)
+{
+    for (size_t i = 0; i < s->change_count; i++)
+        if (s->changes[i].step == training_trainer_step_number(s->trainer))
+            training_trainer_rate_set(s->trainer, s->changes[i].lr);
+}
+
+static void look_at_numbers(run_session *s, const training_point *p, int *still)
+{
+    double guess = log((double)engine_model_borrow_spec(s->model)->vocab_count);
+    if (p->step == 0 && !p->pairs && p->loss > 1.3 * guess)
+        run_warn(s, "the first loss is %.2f, that of guessing %.2f: a wrong template or tokenizer?", p->loss,
+                 guess);
+    *still = !p->skipped && p->targets && (p->grad_norm == 0 || p->loss == 0) ? *still + 1 : 0;
+    /* Step 0 of a run with warm-up moves nothing, and the gradient of A is 0 until B has moved: not all of
+     * it. */
+    if (*still == STILL_STEPS)
+        run_warn(s, "loss or gradient was exactly 0 in %d steps: masking or frozen parameters?", STILL_STEPS);
+    if (p->skipped) {
+        CLEANUP(bytes_free) bytes names = {0};
+        training_trainer_describe_window(s->trainer, &names);
+        run_warn(s, "step %llu was skipped (loss %g, gradient %g): %s", (unsigned long long)p->step, p->loss,
+                 p->grad_norm, bytes_text(&names));
+    }
+}
+
+static err after_step(run_session *s, bool *early)
+{
+    const training_settings *set = &s->plan.settings;
+    uint64_t step = training_trainer_step_number(s->trainer);
+    bool last = step == training_trainer_total(s->trainer), best = false;
+
+    if (s->eval_now || last || step % eval_every(s) == 0) {
+        s->eval_now = false;
+        err e = evaluate(s, &best);
+        if (e.code) return e;
+    }
+    *early = set->patience && s->progress.worse_count >= (uint32_t)set->patience;
+    bool commit =
+        best || s->commit_now || s->tag_now || (set->commit_every && step % (uint64_t)set->commit_every == 0);
+    bool due = s->save_now || step % (uint64_t)set->save_every == 0 ||
+               clock_seconds() - s->saved_at >= set->save_minutes * 60;
+    if (last || *early) return ERR_OK; /* the end saves */
+    if (commit)
+        (void)run_checkpoint(s, s->tag_now);
+    else if (due)
+        (void)run_save_state(s);
+    s->save_now = s->commit_now = s->tag_now = false;
+    return ERR_OK;
+}
+
+static err step(run_session *s, int *still, bool *early)
+{
+    training_point p;
+    replay_changes(s);
+    err e = training_trainer_step(s->trainer, &p);
+    if (e.code) return e;
+    if (!p.skipped) s->last_loss = p.loss;
+    run_say_step(s, &p);
+    look_at_numbers(s, &p, still);
+    change_rate(s);
+    if (p.skipped) e = training_trainer_health(s->trainer);
+    return e.code ? e : after_step(s, early);
+}
+
+/* -- pause
+ * --------------------------------------------------------------------------------------------------- */
+
+static void pause_here(run_session *s)
+{
+    (void)run_save_state(s);
+    s->pause = true; /* a save that failed does not let it go on either */
+    run_keep_flush(s, true);
+    run_set_state(s, "paused", false, "");
+    while (s->pause && !s->stop) {
+        run_between(s);
+        if (!isnan(s->rate_next)) change_rate(s);
+        if (s->commit_now || s->tag_now) (void)run_checkpoint(s, s->tag_now);
+        if (s->save_now) (void)run_save_state(s);
+        s->commit_now = s->tag_now = s->save_now = false;
+        if (!run_has_answers(s)) ui_run_server_wait(s->server, PAUSE_LOOK_MS);
+    }
+    if (!s->stop) run_set_state(s, "running", false, "");
+}
+
+/* -- the whole
+ * ------------------------------------------------------------------------------------------------ */
+
+/* What a kill may have left undone after the newest state. */
+static void mend(run_session *s)
+{
+    uint64_t step = training_trainer_step_number(s->trainer), every = (uint64_t)s->plan.settings.commit_every;
+    bool best = s->progress.has_best && s->progress.best_step == step;
+    if (s->progress.has_best) s->last_eval = best ? s->progress.best_loss : NAN;
+    if (step && step < training_trainer_total(s->trainer) && (best || (every && step % every == 0)))
+        (void)run_checkpoint(s, false);
+}
+
+static err run_steps(run_session *s, const char **state)
+{
+    int still = 0;
+    bool early = false, best;
+    err e = ERR_OK;
+
+    if (training_trainer_step_number(s->trainer) == 0)
+        e = evaluate(s, &best);
+    else
+        mend(s);
+    while (!e.code && !early && !s->stop &&
+           training_trainer_step_number(s->trainer) < training_trainer_total(s->trainer)) {
+        e = step(s, &still, &early);
+        run_between(s);
+        if (!e.code && s->pause && !s->stop && !early) pause_here(s);
+    }
+    if (e.code) return e;
+    while (run_has_answers(s) && !s->stop) run_between(s);
+    bool done = training_trainer_step_number(s->trainer) == training_trainer_total(s->trainer);
+    *state = done ? "done" : early ? "stopped_early" : "stopped";
+    if (training_trainer_step_number(s->trainer)) {
+        e = run_checkpoint(s, done || early);
+        if (done || early) run_tag_best(s);
+    }
+    return e;
+}
+
+static int end(run_session *s, err e, const char *state)
+{
+    if (e.code) {
+        fprintf(stderr, "%s\n", e.text);
+        state = "failed";
+    }
+    if (s->store && s->run) run_keep_flush(s, true);
+    if (s->server) run_answers_free(s);
+    run_set_state(s, state, true, e.code ? e.text : "");
+    return e.code ? 1 : 0;
+}
+
+/* Out of the caller's session; what is said from here on goes into the run's log. */
+static err leave_terminal(const char *folder)
+{
+    pid_t child = fork();
+    if (child < 0) return err_errno("start the run");
+    if (child > 0) _exit(0);
+    setsid();
+    char *path = file_join(folder, "log");
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
+        null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    free(path);
+    if (log < 0 || null < 0) return err_errno("open the run's log");
+    dup2(null, 0);
+    dup2(log, 1);
+    dup2(log, 2);
+    close(log);
+    close(null);
+    setvbuf(stderr, NULL, _IOLBF, 0);
+    return ERR_OK;
+}
+
+int ui_run_session(const settings *set, const char *id)
+{
+    run_session *s = memory_alloc(sizeof *s);
+    const char *state = "failed";
+
+    s->settings = set;
+    s->environment = env_of_process();
+    s->context = (repo_context){.settings = set, .environment = &s->environment};
+    s->lock = -1;
+    s->rate_next = s->last_loss = s->last_eval = NAN;
+    s->folder = ui_run_folder(settings_borrow_folders(set)->state, id);
+    err e = leave_terminal(s->folder);
+    if (!e.code) watch_signals();
+    if (!e.code) e = run_set_up(s);
+    if (!e.code) e = run_steps(s, &state);
+    int status = end(s, e, state);
+    run_take_down(s);
+    return status;
+}
+
+err ui_run_start(const char *id)
+{
+    const char *argv[] = {"hyprstream", "__run", id, NULL};
+    process_options options = {.argv = argv,
+                               .program = "/proc/self/exe",
+                               .input = PROCESS_NULL,
+                               .output = PROCESS_NULL,
+                               .error = PROCESS_KEEP,
+                               .in_group = true};
+    process *p = NULL;
+    bool ended = false;
+    int status = 0;
+
+    err e = process_start(&options, &p);
+    if (!e.code) e = process_wait(p, -1, &ended, &status); /* it leaves a child and ends */
+    process_free(p);
+    if (!e.code && status != 0) e = err_make(ERR_IO, "the run's process ended with status %d", status);
+    return e;
+}

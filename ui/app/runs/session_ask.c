@@ -1,0 +1,329 @@
+/* ui/app/runs/session_ask.c: what clients ask of a run, and answers while it trains.
+ *
+ * An answer is made with a copy of the weights of the step just done, or with a commit's adapter, one forward
+ * pass at a time between the layers of the trainer: no pause of the run is longer than that pass. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "engine/cache.h"
+#include "engine/decoder.h"
+#include "engine/sampling.h"
+#include "engine/text/tokenizer.h"
+#include "engine/worker.h"
+#include "ui/app/model_source.h"
+#include "ui/app/prompt.h"
+#include "ui/app/runs/session_internal.h"
+
+enum { ANSWER_TOKENS = 256, SAMPLE_PREFILL = ENGINE_PREFILL_SLICE, ANSWERS_MAX = 64 };
+
+struct run_answer {
+    run_answer *next;
+    uint64_t client;
+    uint64_t step;
+    engine_stack *stack;
+    engine_cache_pool *pool;
+    engine_cache *cache;
+    engine_sampler *sampler;
+    engine_ids ids; /* prompt and answer */
+    size_t prompt_count, token_count_max;
+    float *logits;
+    const char *reason; /* NULL: it goes on */
+    double lost_ms;
+};
+
+/* -- generating
+ * ---------------------------------------------------------------------------------------------- */
+
+static void answer_free(run_answer *a)
+{
+    if (!a) return;
+    engine_sampler_free(a->sampler);
+    engine_cache_free(a->cache);
+    engine_cache_pool_free(a->pool);
+    engine_stack_free(a->stack);
+    engine_ids_free(&a->ids);
+    free(a->logits);
+    free(a);
+}
+
+static void take_token(run_session *s, run_answer *a, int32_t id)
+{
+    if (engine_model_is_eos(s->model, id)) {
+        a->reason = "stop";
+        return;
+    }
+    engine_ids_push(&a->ids, id);
+    engine_sampler_see_answer(a->sampler, id);
+    if (a->ids.count - a->prompt_count >= a->token_count_max ||
+        a->ids.count >= engine_model_borrow_spec(s->model)->context_max)
+        a->reason = "length";
+}
+
+/* One forward pass: a slice of the prompt as the worker cuts it, or a token. */
+static err answer_advance(run_session *s, run_answer *a)
+{
+    size_t done = engine_cache_count(a->cache), missing = a->ids.count - done;
+    size_t rows =
+        done >= a->prompt_count ? 1 : MIN_OF(missing, ENGINE_PREFILL_SLICE - done % ENGINE_PREFILL_SLICE);
+    bool ends = done + rows == a->ids.count;
+    engine_segment segment = {.cache = a->cache,
+                              .row_count = rows,
+                              .position = done,
+                              .stack = a->stack,
+                              .want = ends ? ENGINE_LOGITS_LAST : ENGINE_LOGITS_NONE,
+                              .length_planned = a->prompt_count + a->token_count_max};
+    err e = engine_decoder_step(engine_model_borrow_decoder(s->model), a->ids.data + done, &segment, 1,
+                                a->logits);
+    if (e.code || !ends) return e;
+    engine_pick pick;
+    e = engine_sampler_pick(a->sampler, a->logits, NULL, 0, false, 0, &pick);
+    if (!e.code) take_token(s, a, pick.id);
+    return e;
+}
+
+static err answer_begin(run_session *s, run_answer *a)
+{
+    engine_decoder *decoder = engine_model_borrow_decoder(s->model);
+    engine_cache_shape shape = engine_decoder_cache_shape(decoder);
+    const engine_spec *spec = engine_model_borrow_spec(s->model);
+    engine_sampling greedy = engine_sampling_neutral();
+
+    greedy.temperature = 0;
+    a->prompt_count = a->ids.count;
+    if (!a->ids.count) return err_make(ERR_USAGE, "the prompt is empty");
+    if (a->ids.count >= spec->context_max)
+        return err_make(ERR_LIMIT, "the prompt has %zu tokens, the context %zu", a->ids.count,
+                        spec->context_max);
+    a->token_count_max = MIN_OF(a->token_count_max, spec->context_max - a->ids.count);
+    a->logits = memory_alloc(spec->vocab_count * sizeof *a->logits);
+    err e = engine_cache_pool_new(&shape, 0, &a->pool);
+    if (!e.code) e = engine_cache_new(a->pool, &a->cache);
+    if (!e.code) e = engine_sampler_new(&greedy, spec->vocab_count, &a->sampler);
+    if (!e.code) engine_sampler_see_prompt(a->sampler, a->ids.data, a->ids.count);
+    return e;
+}
+
+static err encode(run_session *s, const char *prompt, engine_ids *out)
+{
+    ui_message message = {.role = "user", .content = bytes_view_of(prompt)};
+    ui_ask ask = {.messages = &message, .message_count = 1};
+    return ui_prompt_encode(s->model, &ask, out);
+}
+
+static err decode(run_session *s, const run_answer *a, bytes *out)
+{
+    return engine_tokenizer_decode(engine_model_borrow_tokenizer(s->model), a->ids.data + a->prompt_count,
+                                   a->ids.count - a->prompt_count, true, out);
+}
+
+err run_complete(run_session *s, const char *prompt, size_t token_count_max, bytes *out)
+{
+    run_answer *a = memory_alloc(sizeof *a);
+    a->token_count_max = token_count_max;
+    err e = engine_trainable_stack(s->trainable, &a->stack);
+    if (!e.code) e = encode(s, prompt, &a->ids);
+    if (!e.code) e = answer_begin(s, a);
+    while (!e.code && !a->reason) e = answer_advance(s, a);
+    if (!e.code) e = decode(s, a, out);
+    answer_free(a);
+    return e;
+}
+
+/* -- a checkpoint's weights
+ * ---------------------------------------------------------------------------------- */
+
+static err commit_of_step(run_session *s, uint64_t step, char commit[64])
+{
+    ui_run_checkpoint *list = NULL;
+    size_t count = 0;
+    err e = ui_run_store_checkpoints(s->store, s->run, &list, &count);
+    commit[0] = 0;
+    for (size_t i = 0; !e.code && i < count; i++)
+        if (list[i].step == step && strcmp(list[i].kind, "commit") == 0) memcpy(commit, list[i].ref, 64);
+    free(list);
+    if (!e.code && !commit[0])
+        e = err_make(ERR_NOT_FOUND,
+                     "no commit was made at step %llu: hyprstream runs show %s lists those that were",
+                     (unsigned long long)step, s->plan.id);
+    return e;
+}
+
+static err stack_of_step(run_session *s, uint64_t step, engine_stack **out)
+{
+    CLEANUP(bytes_free) bytes name = {0};
+    engine_files *files = NULL;
+    engine_adapter *adapter = NULL;
+    char commit[64], *warning = NULL;
+
+    err e = commit_of_step(s, step, commit);
+    if (!e.code)
+        e = ui_model_source_open(&s->context, s->plan.folder, commit, s->plan.model, &files, &warning);
+    free(warning);
+    if (e.code) return e;
+    engine_decoder *decoder = engine_model_borrow_decoder(s->model);
+    bytes_printf(&name, "adapters/%s.safetensors", s->plan.adapter);
+    e = engine_adapter_open_in(files, bytes_text(&name), decoder, &adapter);
+    if (!e.code) e = engine_stack_new(decoder, &(engine_stack_item){adapter, 1}, 1, out);
+    engine_adapter_free(adapter);
+    engine_files_free(files);
+    return e;
+}
+
+/* -- requests
+ * ------------------------------------------------------------------------------------------------ */
+
+static void refuse(run_session *s, uint64_t client, const char *why)
+{
+    CLEANUP(bytes_free) bytes valid = {0};
+    cJSON *event = run_event("refused");
+    text_append_valid_utf8(&valid, bytes_view_of(why));
+    cJSON_AddStringToObject(event, "error", bytes_text(&valid));
+    char *line = cJSON_PrintUnformatted(event);
+    cJSON_Delete(event);
+    ui_run_server_answer(s->server, client, bytes_view_of(line));
+    cJSON_free(line);
+}
+
+static void answer_push(run_session *s, run_answer *a)
+{
+    run_answer **end = &s->answers;
+    while (*end) end = &(*end)->next;
+    *end = a;
+}
+
+static void ask_generate(run_session *s, uint64_t client, const json_node *request)
+{
+    bytes_view prompt = json_text(json_get(request, "prompt"));
+    int64_t step = json_int(json_get(request, "step"), -1);
+    size_t waiting = 0;
+
+    for (const run_answer *a = s->answers; a; a = a->next) waiting++;
+    if (!s->trainer) return refuse(s, client, "the run has not begun yet");
+    if (waiting >= ANSWERS_MAX) return refuse(s, client, "too many questions wait");
+    run_answer *a = memory_alloc(sizeof *a);
+    char *text = memory_text_n(prompt.data ? prompt.data : "", prompt.size);
+    double began = clock_seconds();
+    a->client = client;
+    a->step = step < 0 ? training_trainer_step_number(s->trainer) : (uint64_t)step;
+    a->token_count_max = (size_t)MAX_OF(json_int(json_get(request, "tokens"), ANSWER_TOKENS), 1);
+    err e = step < 0 ? engine_trainable_stack(s->trainable, &a->stack) : stack_of_step(s, a->step, &a->stack);
+    if (!e.code) e = encode(s, text, &a->ids);
+    if (!e.code) e = answer_begin(s, a);
+    a->lost_ms = (clock_seconds() - began) * 1000;
+    free(text);
+    if (e.code) {
+        refuse(s, client, e.text);
+        answer_free(a);
+    } else {
+        answer_push(s, a);
+    }
+}
+
+static void ask_rate(run_session *s, uint64_t client, const json_node *request)
+{
+    double rate = json_double(json_get(request, "value"), NAN);
+    if (!isfinite(rate) || rate < 0) return refuse(s, client, "lr: expected a number from 0");
+    s->rate_next = rate;
+}
+
+static void request_do(run_session *s, uint64_t client, const json_node *request)
+{
+    bytes_view what = json_text(json_get(request, "do"));
+    const struct {
+        const char *name;
+        bool *flag;
+        bool value;
+    } flags[] = {{"pause", &s->pause, true},   {"resume", &s->pause, false},     {"stop", &s->stop, true},
+                 {"save", &s->save_now, true}, {"commit", &s->commit_now, true}, {"eval", &s->eval_now, true},
+                 {"tag", &s->tag_now, true}};
+
+    for (size_t i = 0; i < COUNT_OF(flags); i++) {
+        if (!bytes_view_is(what, flags[i].name)) continue;
+        *flags[i].flag = flags[i].value;
+        return;
+    }
+    if (bytes_view_is(what, "lr")) return ask_rate(s, client, request);
+    if (bytes_view_is(what, "generate")) return ask_generate(s, client, request);
+    refuse(s, client, "do: expected pause, resume, stop, save, commit, tag, eval, lr or generate");
+}
+
+static void requests_take(run_session *s)
+{
+    ui_run_request r;
+    while (ui_run_server_take(s->server, &r)) {
+        CLEANUP(arena_free) arena a = {0};
+        const json_node *root = NULL;
+        err e = json_parse(bytes_borrow(&r.line), 8, &a, &root);
+        if (e.code)
+            refuse(s, r.client, e.text);
+        else
+            request_do(s, r.client, root);
+        bytes_free(&r.line);
+    }
+}
+
+/* -- answering
+ * ----------------------------------------------------------------------------------------------- */
+
+static void answer_send(run_session *s, run_answer *a)
+{
+    CLEANUP(bytes_free) bytes text = {0}, valid = {0};
+    cJSON *event = run_event("answer");
+
+    (void)decode(s, a, &text);
+    text_append_valid_utf8(&valid, bytes_borrow(&text));
+    cJSON_AddStringToObject(event, "text", bytes_text(&valid));
+    cJSON *ids = cJSON_AddArrayToObject(event, "ids");
+    for (size_t i = a->prompt_count; i < a->ids.count; i++)
+        cJSON_AddItemToArray(ids, cJSON_CreateNumber(a->ids.data[i]));
+    cJSON_AddStringToObject(event, "finish_reason", a->reason);
+    cJSON_AddNumberToObject(event, "step", (double)a->step);
+    cJSON_AddNumberToObject(event, "lost_ms", a->lost_ms);
+    char *line = cJSON_PrintUnformatted(event);
+    cJSON_Delete(event);
+    if (!line) memory_exhausted(0);
+    ui_run_server_answer(s->server, a->client, bytes_view_of(line));
+    cJSON_free(line);
+}
+
+static void answer_work(run_session *s)
+{
+    run_answer *a = s->answers;
+    double began = clock_seconds();
+    err e = answer_advance(s, a);
+    a->lost_ms += (clock_seconds() - began) * 1000;
+    if (!e.code && !a->reason) return;
+    if (e.code)
+        refuse(s, a->client, e.text);
+    else
+        answer_send(s, a);
+    s->lost_ms += a->lost_ms;
+    s->answers = a->next;
+    answer_free(a);
+}
+
+bool run_has_answers(const run_session *s) { return s->answers != NULL; }
+
+bool run_between(void *context)
+{
+    run_session *s = context;
+    if (run_stop_signals) s->stop = true;
+    requests_take(s);
+    if (s->answers) answer_work(s);
+    return true;
+}
+
+void run_answers_free(run_session *s)
+{
+    while (s->answers) {
+        run_answer *a = s->answers;
+        s->answers = a->next;
+        refuse(s, a->client, "the run has ended");
+        answer_free(a);
+    }
+}

@@ -1,0 +1,101 @@
+/* ui/app/runs/session_internal.h: what the files of a run's process share. */
+#ifndef UI_APP_RUNS_SESSION_INTERNAL_H
+#define UI_APP_RUNS_SESSION_INTERNAL_H
+
+#include <cjson/cJSON.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "engine/model.h"
+#include "repo/handle.h"
+#include "training/state.h"
+#include "training/trainer.h"
+#include "ui/app/runs/plan.h"
+#include "ui/app/runs/server.h"
+#include "ui/app/runs/session.h"
+#include "ui/app/runs/store.h"
+
+typedef struct run_answer run_answer; /* a generation that is going on */
+
+enum { RUN_VALUES_MAX = 4096 };
+
+typedef struct run_session {
+    const settings *settings;
+    env environment;
+    repo_context context;
+    ui_run_plan plan;
+    char *folder; /* of the run */
+    int lock;
+    ui_run_server *server;
+    ui_run_store *store;
+    int64_t run, started_ms; /* its row; when the run began */
+
+    engine_model *model;
+    training_data *data, *eval_data;
+    engine_trainable *trainable;
+    training_trainer *trainer;
+    training_progress progress;
+    ui_run_change *changes;
+    size_t change_count;
+    char *init_sha256; /* of the adapter it began with; NULL */
+
+    /* What people asked for; looked at between micro-batches. */
+    bool stop, pause, save_now, commit_now, eval_now, tag_now;
+    double rate_next;    /* NaN: as it is */
+    run_answer *answers; /* first asked, first served */
+    double lost_ms;      /* that answers cost the run, since it began */
+
+    /* What is to be kept, in batches. */
+    ui_run_value values[RUN_VALUES_MAX];
+    size_t value_count;
+    double values_since; /* clock of the oldest */
+    FILE *jsonl;
+
+    double last_loss, last_eval; /* NaN: none yet */
+    double saved_at;             /* clock of the last state */
+    uint64_t saved_step;
+    bool has_saved;
+    int failed_saves; /* in a row */
+    double save_ms;
+} run_session;
+
+extern volatile sig_atomic_t run_stop_signals;
+
+int64_t run_now_ms(void); /* since 1970 */
+
+/* -- events, ui/app/runs/session_say.c ----------------------------------------------------------------------
+ */
+
+/* Sends the event to all and frees it. */
+void run_say(run_session *s, cJSON *event_taken);
+cJSON *run_event(const char *name);
+void run_add_number(cJSON *event, const char *key, double value); /* null when not finite */
+void run_warn(run_session *s, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The row's state, and everybody is told. */
+void run_set_state(run_session *s, const char *state, bool ended, const char *error);
+void run_keep(run_session *s, const char *name, uint64_t step, double value);
+void run_keep_flush(run_session *s, bool now); /* when a second is over, or now */
+void run_say_step(run_session *s, const training_point *p);
+
+/* -- requests and answers, session_ask.c --------------------------------------------------------------------
+ */
+
+/* Takes what clients asked for, and does a bit of the answer that waits. For the trainer's `between`. */
+bool run_between(void *context);
+bool run_has_answers(const run_session *s);
+void run_answers_free(run_session *s);
+/* Greedy words after a prompt with the weights of now, for samples. Appended. */
+err run_complete(run_session *s, const char *prompt, size_t token_count_max, bytes *out);
+
+/* -- saving, session_save.c ---------------------------------------------------------------------------------
+ */
+
+/* A state of the step just done. A failure is told, and counted: ERR_IO only. */
+err run_save_state(run_session *s);
+/* State, files, commit, and with `tag` a tag; then rows. */
+err run_checkpoint(run_session *s, bool tag);
+/* A tag on the commit of the best step, when there is one. */
+void run_tag_best(run_session *s);
+void run_prune_states(run_session *s);
+
+#endif

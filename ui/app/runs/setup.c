@@ -1,0 +1,214 @@
+#include "ui/app/runs/setup.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "training/estimate.h"
+#include "ui/app/model_source.h"
+
+engine_trainable_options run_trainable_options(const training_settings *s)
+{
+    static const char *const inits[] = {"default", "gaussian", "pissa", "olora"};
+    engine_trainable_options o = engine_trainable_defaults();
+    o.rank = (size_t)s->rank;
+    o.alpha = s->alpha;
+    o.dropout = s->dropout;
+    o.rslora = s->rslora;
+    o.dora = s->dora;
+    o.full = s->full;
+    o.targets = s->targets;
+    o.layers = *s->layers ? s->layers : NULL;
+    o.rank_pattern = *s->rank_pattern ? s->rank_pattern : NULL;
+    o.alpha_pattern = *s->alpha_pattern ? s->alpha_pattern : NULL;
+    o.init = inits[s->init];
+    o.seed = (uint64_t)s->seed;
+    return o;
+}
+
+/* -- parts
+ * --------------------------------------------------------------------------------------------------- */
+
+static err open_row(run_session *s)
+{
+    ui_run_list one = {0};
+    err e = ui_run_store_open(settings_borrow_folders(s->settings)->state, &s->store);
+    if (!e.code) e = ui_run_store_find(s->store, s->plan.id, &one);
+    if (e.code) return e;
+    s->run = one.rows[0].run;
+    s->started_ms = one.rows[0].started_ms;
+    s->progress.attempt = one.rows[0].attempt;
+    ui_run_list_free(&one);
+    return ui_run_store_take(s->store, s->run, s->progress.attempt, getpid(), run_now_ms());
+}
+
+static err open_model(run_session *s)
+{
+    engine_files *files = NULL;
+    char *warning = NULL;
+    engine_model_options how = {
+        .device = s->plan.device, .dtype = s->plan.dtype, .threads = s->plan.threads, .weights = true};
+    err e = ui_model_source_open(&s->context, s->plan.folder, s->plan.base_commit, s->plan.model, &files,
+                                 &warning);
+    free(warning);
+    return e.code ? e : engine_model_open(files, &how, &s->model);
+}
+
+static err open_data(run_session *s)
+{
+    training_data_options how = training_settings_data(&s->plan.settings);
+    if (*s->plan.eval_file) how.held_out = 0;
+    err e =
+        training_data_open((const char *const *)s->plan.data, s->plan.data_count, s->model, &how, &s->data);
+    if (!e.code && *s->plan.eval_file) {
+        const char *path = s->plan.eval_file;
+        how.held_out_bounded = false;
+        e = training_data_open(&path, 1, s->model, &how, &s->eval_data);
+    }
+    if (!e.code && strcmp(training_data_borrow_digest(s->data), s->plan.data_digest) != 0)
+        e = err_make(ERR_CONFLICT,
+                     "the data changed since the run was planned: its digest is %.12s, was %.12s; "
+                     "a new run with --init-adapter goes on with the adapter",
+                     training_data_borrow_digest(s->data), s->plan.data_digest);
+    return e;
+}
+
+static err file_sha256(engine_files *files, const char *name, char **out)
+{
+    engine_mapping *map = NULL;
+    char hex[SHA256_HEX_SIZE];
+    err e = engine_files_map(files, name, &map);
+    if (e.code) return e;
+    sha256_of(engine_mapping_view(map), hex);
+    engine_mapping_free(map);
+    *out = memory_text(hex);
+    return ERR_OK;
+}
+
+/* The path of a pair's weights, or of a PEFT folder. */
+static err warm_start(run_session *s)
+{
+    const char *path = s->plan.init_adapter;
+    bool folder = file_is_folder(path);
+    char *parent = folder ? memory_text(path) : file_parent(path);
+    const char *name = folder ? "adapter_model.safetensors" : file_name(path);
+    engine_files *files = NULL;
+    err e = engine_files_open_folder(parent, &files);
+    if (!e.code) e = file_sha256(files, name, &s->init_sha256);
+    if (!e.code)
+        e = engine_trainable_from_adapter(engine_model_borrow_decoder(s->model), files, folder ? NULL : name,
+                                          &s->trainable);
+    engine_files_free(files);
+    free(parent);
+    return e.code ? err_note(e, "begin with %s", path) : e;
+}
+
+static err make_trainer(run_session *s)
+{
+    engine_trainable_options how = run_trainable_options(&s->plan.settings);
+    int layers = 0;
+    err e = *s->plan.init_adapter
+                ? warm_start(s)
+                : engine_trainable_new(engine_model_borrow_decoder(s->model), &how, &s->trainable);
+    if (!e.code) e = training_settings_checkpointing(&s->plan.settings, &layers);
+    if (e.code) return e;
+    training_estimate estimate =
+        training_estimate_make(s->model, engine_trainable_parameters(s->trainable), &s->plan.settings);
+    training_trainer_options options = {.decoder = engine_model_borrow_decoder(s->model),
+                                        .trainable = s->trainable,
+                                        .data = s->data,
+                                        .eval_data = s->eval_data,
+                                        .settings = &s->plan.settings,
+                                        .checkpoint_layers =
+                                            layers < 0 ? estimate.checkpoint_layers : (size_t)layers,
+                                        .between = run_between,
+                                        .context = s};
+    return training_trainer_new(&options, &s->trainer);
+}
+
+/* The newest state that is whole; then this is a new attempt. References of preferences are made once. */
+static err put_back(run_session *s)
+{
+    uint32_t attempt = s->progress.attempt;
+    err e = training_state_load(s->trainer, s->folder, NULL, &s->progress);
+    bool fresh = e.code == ERR_NOT_FOUND;
+    if (e.code && !fresh) return e;
+    if (!fresh) s->progress.attempt = MAX_OF(attempt, s->progress.attempt) + 1;
+    s->has_saved = !fresh;
+    s->saved_step = training_trainer_step_number(s->trainer);
+    if (fresh) s->progress.attempt = attempt;
+    if (s->plan.settings.kind > TRAINING_RUN_SFT) {
+        e = training_references_load(s->trainer, s->folder);
+        if (e.code == ERR_NOT_FOUND) {
+            e = training_trainer_make_references(s->trainer);
+            if (!e.code) e = training_references_save(s->trainer, s->folder);
+        }
+        if (e.code) return e;
+    }
+    return ui_run_store_take(s->store, s->run, s->progress.attempt, getpid(), run_now_ms());
+}
+
+/* Changes of steps that are taken again did not happen, unless the plan brought them along. */
+static err read_changes(run_session *s)
+{
+    return ui_run_changes_load(s->folder, &s->changes, &s->change_count);
+}
+
+static err open_socket(run_session *s)
+{
+    char *path = ui_run_socket_path(&s->environment, s->folder, s->plan.id);
+    err e = ui_run_server_new(path, &s->server);
+    free(path);
+    return e;
+}
+
+static err open_jsonl(run_session *s)
+{
+    if (!*s->plan.jsonl) return ERR_OK;
+    s->jsonl = fopen(s->plan.jsonl, "ae");
+    return s->jsonl ? ERR_OK : err_errno("open %s", s->plan.jsonl);
+}
+
+err run_set_up(run_session *s)
+{
+    err e = ui_run_plan_load(s->folder, &s->plan);
+    if (!e.code) e = ui_run_lock(s->folder, &s->lock);
+    if (!e.code) e = repo_start(&s->context);
+    if (!e.code) e = open_row(s);
+    if (!e.code) e = open_socket(s);
+    if (e.code) return e;
+    run_set_state(s, "running", false, "");
+    e = open_jsonl(s);
+    if (!e.code) e = read_changes(s);
+    if (!e.code) e = open_model(s);
+    if (!e.code) e = open_data(s);
+    if (!e.code) e = make_trainer(s);
+    if (!e.code) e = put_back(s);
+    s->saved_at = clock_seconds();
+    if (!e.code) run_set_state(s, "running", false, "");
+    return e;
+}
+
+void run_take_down(run_session *s)
+{
+    ui_run_server_free(s->server);
+    training_trainer_free(s->trainer);
+    engine_trainable_free(s->trainable);
+    training_data_free(s->data);
+    training_data_free(s->eval_data);
+    engine_model_free(s->model);
+    ui_run_store_free(s->store);
+    if (s->jsonl) fclose(s->jsonl);
+    if (s->lock >= 0) close(s->lock);
+    ui_run_plan_free(&s->plan);
+    free(s->changes);
+    free(s->init_sha256);
+    free(s->folder);
+    free(s);
+}

@@ -1,0 +1,238 @@
+#define _GNU_SOURCE
+#include "ui/cmd/train.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/settings.h"
+#include "base/text.h"
+#include "training/state.h"
+#include "ui/app/runs/session.h"
+#include "ui/app/runs/session_internal.h"
+#include "ui/cmd/commands.h"
+#include "ui/cmd/json_out.h"
+#include "ui/cmd/show.h"
+#include "ui/cmd/train_watch.h"
+
+/* -- the plan, shown
+ * ------------------------------------------------------------------------------------------ */
+
+static void plan_json(const ui_train_plan *p, FILE *out)
+{
+    cJSON *o = cJSON_CreateObject();
+    const training_estimate *m = &p->estimate;
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {{"steps", (double)p->steps},          {"windows", (double)p->windows},
+                   {"examples", (double)p->examples},    {"held_out", (double)p->held_out},
+                   {"tokens", (double)p->tokens},        {"targets", (double)p->targets},
+                   {"parameters", (double)p->parameters}};
+    const struct {
+        const char *key;
+        uint64_t value;
+    } bytes_of[] = {{"base", m->base},   {"adapter", m->adapter}, {"graph", m->graph}, {"loss", m->loss},
+                    {"fixed", m->fixed}, {"total", m->total},     {"free", m->free}};
+
+    cJSON_AddStringToObject(o, "event", "plan");
+    cJSON_AddStringToObject(o, "run", p->plan.id);
+    ui_json_add_text(o, "model", bytes_view_of(p->plan.model));
+    cJSON_AddStringToObject(o, "base_commit", p->plan.base_commit);
+    cJSON_AddStringToObject(o, "branch", p->plan.branch);
+    cJSON_AddStringToObject(o, "adapter", p->plan.adapter);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        cJSON_AddNumberToObject(o, numbers[i].key, numbers[i].value);
+    cJSON *memory = cJSON_AddObjectToObject(o, "memory");
+    for (size_t i = 0; i < COUNT_OF(bytes_of); i++)
+        cJSON_AddNumberToObject(memory, bytes_of[i].key, (double)bytes_of[i].value);
+    cJSON_AddNumberToObject(o, "flop_per_token", m->flop_per_token);
+    cJSON_AddNumberToObject(o, "checkpoint_layers", (double)m->checkpoint_layers);
+    CLEANUP(bytes_free) bytes config = {0};
+    training_settings_write(&p->plan.settings, &config);
+    cJSON_AddRawToObject(o, "settings", bytes_text(&config));
+    cJSON *advice = cJSON_AddArrayToObject(o, "advice");
+    const char *text = bytes_text(&p->advice);
+    for (size_t i = 0; i < p->advice_count; i++, text += strlen(text) + 1)
+        cJSON_AddItemToArray(advice, cJSON_CreateString(text));
+    ui_json_print(o, out);
+}
+
+static void plan_text(const ui_train_plan *p, FILE *out)
+{
+    const training_estimate *m = &p->estimate;
+    const uint64_t sizes[] = {m->base, m->adapter, m->graph, m->loss, m->fixed, m->total, m->free};
+    char text[COUNT_OF(sizes)][32], parameters[32];
+
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) text_human_size(sizes[i], text[i], sizeof text[i]);
+    text_human_count(p->parameters, parameters, sizeof parameters);
+    fprintf(out, "run %s\n", p->plan.id);
+    fprintf(out, "model %s at %.8s, adapter %s on branch %s, %s parameters\n", p->plan.model,
+            p->plan.base_commit, p->plan.adapter, p->plan.branch, parameters);
+    fprintf(out, "data %llu examples, %llu held out, %llu tokens, %llu to learn; %llu steps of %lld\n",
+            (unsigned long long)p->examples, (unsigned long long)p->held_out, (unsigned long long)p->tokens,
+            (unsigned long long)p->targets, (unsigned long long)p->steps, (long long)p->plan.settings.window);
+    fprintf(out, "memory, estimated: base %s, adapter %s, layers %s, loss %s, rest %s: %s of %s free\n",
+            text[0], text[1], text[2], text[3], text[4], text[5], text[6]);
+    fprintf(out, "arithmetic, estimated: %.3g FLOP a token, %.3g in all\n", m->flop_per_token,
+            m->flop_per_token * (double)p->tokens * (double)p->steps /
+                (double)MAX_OF(p->windows, (uint64_t)1));
+    const char *advice = bytes_text(&p->advice);
+    for (size_t i = 0; i < p->advice_count; i++, advice += strlen(advice) + 1)
+        fprintf(out, "hint: %s\n", advice);
+    fflush(out);
+}
+
+/* -- starting
+ * ------------------------------------------------------------------------------------------------- */
+
+static err add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps)
+{
+    CLEANUP(bytes_free) bytes config = {0};
+    ui_run_store *store = NULL;
+    int64_t run = 0;
+
+    training_settings_write(&plan->settings, &config);
+    ui_run_row row = {.model = plan->model,
+                      .base_commit = plan->base_commit,
+                      .adapter = plan->adapter,
+                      .branch = plan->branch,
+                      .kind = plan->settings.kind > TRAINING_RUN_SFT ? "dpo" : "sft",
+                      .state = "planned",
+                      .config = (char *)(uintptr_t)bytes_text(&config),
+                      .data_digest = plan->data_digest,
+                      .steps_total = steps,
+                      .world_size = 1,
+                      .started_ms = run_now_ms()};
+    memcpy(row.id, plan->id, sizeof row.id);
+    err e = ui_run_store_open(settings_borrow_folders(cli->settings)->state, &store);
+    if (!e.code) e = ui_run_store_add(store, &row, &run);
+    ui_run_store_free(store);
+    return e;
+}
+
+static err start(ui_cli *cli, const ui_arguments *a, const char *id)
+{
+    ui_watch_options how = {.json = ui_arguments_has(a, "json"), .owns = true, .starts = true};
+
+    err e = ui_run_start(id);
+    if (e.code || !ui_arguments_has(a, "detach")) return e.code ? e : ui_watch(cli, id, &how);
+    e = ui_watch_started(cli, id);
+    if (e.code) return e;
+    if (how.json) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "event", "detached");
+        cJSON_AddStringToObject(o, "run", id);
+        ui_json_print(o, cli->out);
+    } else {
+        fprintf(cli->out, "run %s trains; hyprstream attach %s watches it\n", id, id);
+    }
+    return ERR_OK;
+}
+
+static err begin(ui_cli *cli, const ui_arguments *a, ui_train_plan *p)
+{
+    char *folder = ui_run_folder(settings_borrow_folders(cli->settings)->state, p->plan.id);
+    err e = ui_run_plan_save(&p->plan, folder);
+    if (!e.code && p->change_count) e = ui_run_changes_save(folder, p->changes, p->change_count);
+    if (!e.code) e = add_row(cli, &p->plan, p->steps);
+    free(folder);
+    return e.code ? e : start(cli, a, p->plan.id);
+}
+
+/* -- going on
+ * --------------------------------------------------------------------------------------------------- */
+
+static err check_resumable(const ui_run_row *row, const char *state_folder)
+{
+    const char *state = ui_run_state_shown(row, state_folder);
+    char *folder = ui_run_folder(state_folder, row->id);
+    bool alive = ui_run_is_alive(folder);
+    free(folder);
+    if (alive)
+        return err_make(ERR_BUSY, "run %s is running: hyprstream attach %s watches it", row->id, row->id);
+    if (strcmp(state, "done") == 0) return err_make(ERR_NOTHING, "run %s is done", row->id);
+    return ERR_OK;
+}
+
+static err resume(ui_cli *cli, const ui_arguments *a)
+{
+    const char *state_folder = settings_borrow_folders(cli->settings)->state;
+    ui_run_store *store = NULL;
+    ui_run_list one = {0};
+
+    for (size_t i = 0; i < a->given_count; i++)
+        if (training_setting_find(a->given[i].name) || strcmp(a->given[i].name, "data") == 0)
+            return err_make(
+                ERR_USAGE,
+                "--resume goes on exactly as planned: leave out --%s (runs lr RUN RATE changes the "
+                "rate; --init-adapter begins a run of its own with an adapter)",
+                a->given[i].name);
+    err e = ui_run_store_open(state_folder, &store);
+    if (!e.code) e = ui_run_store_find(store, ui_arguments_text(a, "resume"), &one);
+    if (!e.code) e = check_resumable(&one.rows[0], state_folder);
+    /* Whoever waits for it must not take the old end for the new one. */
+    if (!e.code) e = ui_run_store_set_state(store, one.rows[0].run, "planned", false, "", run_now_ms());
+    ui_run_store_free(store);
+    if (!e.code) e = start(cli, a, one.rows[0].id);
+    ui_run_list_free(&one);
+    return e;
+}
+
+static err train_run(ui_cli *cli, const ui_arguments *a)
+{
+    CLEANUP(ui_train_plan_free) ui_train_plan plan = {0};
+
+    /* Each would start a run of its own. */
+    if (training_ranks_are_there())
+        return err_make(ERR_UNSUPPORTED,
+                        "train does not join the processes of a launcher yet: start it alone");
+    if (ui_arguments_has(a, "resume")) return resume(cli, a);
+    err e = ui_train_plan_make(cli, a, &plan);
+    if (e.code) return e;
+    ui_run_id_make(run_now_ms(), plan.plan.id);
+    if (ui_arguments_has(a, "json"))
+        plan_json(&plan, cli->out);
+    else
+        plan_text(&plan, cli->out);
+    fflush(cli->out);
+    return ui_arguments_has(a, "dry-run") ? ERR_OK : begin(cli, a, &plan);
+}
+
+/* -- rows
+ * ------------------------------------------------------------------------------------------------------- */
+
+static const ui_option options[] = {
+    {"data", "FILE", "examples to learn from: .jsonl, .json or .txt", true},
+    {"eval-file", "FILE", "examples to evaluate on, in place of held-out ones", false},
+    {"adapter", "NAME", "of the adapter (default: after the data; a new one gets the next number)", false},
+    {"init-adapter", "PATH", "begin with this adapter, with fresh moments: a warm start", false},
+    {"branch", "NAME", "to commit on (default: the one checked out; a new name makes a branch)", false},
+    {"sample", "TEXT", "a prompt that is answered at each evaluation", true},
+    {"log-jsonl", "FILE", "write every point there, too", false},
+    {"resume", "RUN", "go on with a run that ended early or was killed", false},
+    {"from", "COMMIT", "run the plan of an adapter's commit again", false},
+    {"detach", NULL, "leave the run to itself", false},
+    {"dry-run", NULL, "show the plan and what it will take, and end", false},
+    {"device", "NAME", "auto, cpu or cuda:N (default: auto)", false},
+    {"dtype", "TYPE", "of the base: auto (as its weights are stored), f32 or bf16; int8 or nf4: layers packed, on the CPU",
+     false},
+    {"threads", "N", "CPU threads (default: one per core)", false},
+    {0},
+};
+
+#define SETTING_OPTION(type, field, flag, value, fallback, least, most, choices, help)                       \
+    {flag, value, help, false},
+static const ui_option setting_options[] = {TRAINING_SETTINGS(SETTING_OPTION){0}};
+
+#define TRAIN_ROW(called)                                                                                    \
+    {                                                                                                        \
+        .name = called, .group = "adapters", .args = "MODEL --data FILE",                                    \
+        .help = "Train an adapter of a model", .words_min = 0, .words_max = 1,                               \
+        .options = {options, setting_options, ui_options_all}, .cancels = true, .run = train_run,            \
+    }
+
+const ui_command ui_cmd_train = TRAIN_ROW("train");
+/* The old word. */
+const ui_command ui_cmd_lt = TRAIN_ROW("lt");

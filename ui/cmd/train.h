@@ -1,0 +1,27 @@
+/* ui/cmd/train.h: from the words of `train` to the plan of a run. */
+#ifndef UI_CMD_TRAIN_H
+#define UI_CMD_TRAIN_H
+
+#include "training/estimate.h"
+#include "ui/app/runs/plan.h"
+#include "ui/cmd/arguments.h"
+
+/* What is known of a run before its first step. */
+typedef struct ui_train_plan {
+    ui_run_plan plan;
+    training_estimate estimate;
+    ui_run_change *changes; /* that --from brings along */
+    size_t change_count;
+    uint64_t parameters, steps, examples, held_out, targets, tokens, windows;
+    bytes advice; /* sentences, NUL-terminated */
+    size_t advice_count;
+} ui_train_plan;
+
+/* Everything is checked: model, data, settings, names. The caller's: _free. */
+err ui_train_plan_make(ui_cli *cli, const ui_arguments *a, ui_train_plan *out);
+void ui_train_plan_free(ui_train_plan *plan); /* a zeroed one is fine */
+
+/* The plan of the commit's adapter (train --from): settings, base commit, changes, name. */
+err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, char **digest, char **init_sha256);
+
+#endif

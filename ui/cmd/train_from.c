@@ -1,0 +1,108 @@
+/* ui/cmd/train_from.c: the plan that an adapter's commit holds. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "repo/resolve.h"
+#include "ui/app/model_source.h"
+#include "ui/cmd/model_open.h"
+#include "ui/cmd/repo_open.h"
+#include "ui/cmd/train.h"
+
+#define ENDING ".train.json"
+
+enum { TRAIN_JSON_BYTES_MAX = 4 << 20, TRAIN_JSON_DEPTH = 16 };
+
+static bool is_train_json(const char *name)
+{
+    size_t size = strlen(name), end = strlen(ENDING);
+    return text_starts_with(name, "adapters/") && size > end && strcmp(name + size - end, ENDING) == 0;
+}
+
+/* The one that the commit changed; *name is borrowed from `now`. */
+static err find_changed(engine_files *now, engine_files *before, const char *wanted, const char **name,
+                        bytes *json)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < engine_files_count(now); i++) {
+        CLEANUP(bytes_free) bytes new = {0}, old = {0};
+        const char *file = engine_files_borrow_name(now, i);
+        if (!is_train_json(file)) continue;
+        if (wanted && !strstr(file, wanted)) continue;
+        err e = engine_files_read(now, file, TRAIN_JSON_BYTES_MAX, &new);
+        if (!e.code && before) e = engine_files_read_optional(before, file, TRAIN_JSON_BYTES_MAX, &old);
+        if (e.code) return e;
+        if (!wanted && bytes_view_equal(bytes_borrow(&new), bytes_borrow(&old))) continue;
+        *name = file;
+        bytes_clear(json);
+        bytes_append_view(json, bytes_borrow(&new));
+        found++;
+    }
+    if (found == 1) return ERR_OK;
+    return err_make(ERR_USAGE, "the commit %s: --adapter NAME says which run is meant",
+                    found ? "changed the plans of more than one adapter"
+                          : "changed no adapter that was trained here");
+}
+
+static err read_plan(bytes_view json, ui_train_plan *out, char **digest, char **init_sha256)
+{
+    CLEANUP(arena_free) arena a = {0};
+    const json_node *root = NULL;
+    err e = json_parse(json, TRAIN_JSON_DEPTH, &a, &root);
+    if (e.code) return e;
+    if (json_int(json_get(root, "format"), 0) != 1) return err_make(ERR_UNSUPPORTED, "format: expected 1");
+    bytes_view commit = json_text(json_get(json_get(root, "base"), "commit"));
+    bytes_view data = json_text(json_get(json_get(root, "data"), "digest"));
+    bytes_view init = json_text(json_get(json_get(root, "init_adapter"), "sha256"));
+    bytes_view device = json_text(json_get(root, "device")), dtype = json_text(json_get(root, "dtype"));
+    if (commit.size != 40 || data.size != 64 || !device.size || !dtype.size)
+        return err_make(ERR_FORMAT, "base.commit, data.digest, device or dtype is not there");
+    e = training_settings_read(&out->plan.settings, root);
+    if (!e.code) e = ui_run_changes_read(json_get(root, "changes"), &out->changes, &out->change_count);
+    if (e.code) return e;
+    char **texts[] = {&out->plan.base_commit, &out->plan.device, &out->plan.dtype};
+    bytes_view values[] = {commit, device, dtype};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        free(*texts[i]);
+        *texts[i] = memory_text_n(values[i].data, values[i].size);
+    }
+    out->plan.threads = (int)json_int(json_get(root, "threads"), 0);
+    *digest = memory_text_n(data.data, data.size);
+    if (init.size) *init_sha256 = memory_text_n(init.data, init.size);
+    return ERR_OK;
+}
+
+err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, char **digest, char **init_sha256)
+{
+    CLEANUP(ui_model_word_free) ui_model_word word = {0};
+    CLEANUP(ui_repo_end) ui_repo repo = {0};
+    CLEANUP(bytes_free) bytes json = {0}, parent = {0};
+    engine_files *now = NULL, *before = NULL;
+    const char *commit = ui_arguments_text(a, "from"), *name = NULL;
+    char *warning = NULL;
+
+    err e = ui_model_word_read(cli, a->words[0], &word);
+    if (e.code) return e;
+    ui_repo_begin(cli, &repo);
+    bytes_printf(&parent, "%s^", commit);
+    e = ui_model_source_open(&repo.context, word.folder, commit, word.title, &now, &warning);
+    free(warning);
+    warning = NULL;
+    if (!e.code)
+        (void)ui_model_source_open(&repo.context, word.folder, bytes_text(&parent), word.title, &before,
+                                   &warning);
+    free(warning);
+    if (!e.code) e = find_changed(now, before, ui_arguments_text(a, "adapter"), &name, &json);
+    if (!e.code) {
+        const char *file = name + strlen("adapters/");
+        free(out->plan.adapter);
+        out->plan.adapter = memory_text_n(file, strlen(file) - strlen(ENDING));
+        e = read_plan(bytes_borrow(&json), out, digest, init_sha256);
+        if (e.code) e = err_note(e, "%s of %s", name, commit);
+    }
+    engine_files_free(now);
+    engine_files_free(before);
+    return e;
+}
