@@ -79,6 +79,27 @@ COMMANDS = {
     "fetch-files": ("fetch-files", "fetch-files MODEL", "it downloads large files that are only pointers."),
     "undo": ("undo", "undo MODEL", "it takes back the last change of the branch."),
     "redo": ("redo", "redo MODEL", "it does again what undo took back."),
+    "quantise": ("chat", "chat MODEL --dtype nf4", "it holds the weights in four bits; int8 in eight."),
+    "train": ("train", "train MODEL --data FILE", "it trains an adapter and shows the curves."),
+    "train-resume": ("train", "train MODEL --resume RUN", "it goes on exactly where the run ended."),
+    "attach": ("attach", "attach RUN", "it shows the training live; Ctrl-C leaves it alone."),
+    "runs": ("runs", "runs list", "it prints every run with its state and loss."),
+    "runs-plot": ("runs", "runs plot RUN", "it draws the loss curve."),
+    "runs-compare": ("runs", "runs compare RUN RUN", "it puts runs side by side."),
+    "runs-pause": ("runs", "runs pause RUN", "runs resume RUN lets it go on."),
+    "runs-stop": ("runs", "runs stop RUN", "it ends the training and keeps the adapter."),
+    "runs-ask": ("runs", "runs ask RUN TEXT", "it answers with the weights of the step just done."),
+    "adapter-list": ("adapter", "adapter MODEL list", "it prints the adapters in order."),
+    "adapter-import": ("adapter", "adapter MODEL import FOLDER", "it takes over an adapter of PEFT."),
+    "adapter-export": ("adapter", "adapter MODEL export NAME FOLDER", "it writes the adapter for PEFT, vLLM or llama.cpp."),
+    "adapter-merge": ("adapter", "adapter MODEL merge NAME --branch NEW", "it puts the adapter into the weights."),
+    "adapter-combine": ("adapter", "adapter MODEL combine NEW NAME NAME", "it makes one adapter of several."),
+    "stack": ("stack", "stack MODEL save NAME ADAPTER", "it keeps adapters and scales under a name."),
+    "compare": ("compare", "compare MODEL MODEL -p TEXT", "it shows where two answers part."),
+    "inspect-data": ("inspect-data", "inspect-data MODEL --data FILE", "it shows rows as tokens with their mask."),
+    "eval": ("eval", "eval MODEL --data FILE", "it measures loss, perplexity and exact match."),
+    "bisect": ("bisect", "bisect MODEL --good REF --bad REF --prompts FILE", "it finds the commit that broke it."),
+    "data-export": ("data", "data export FILE", "it writes the answers marked good as training data."),
     "completion": ("completion", "completion bash", "it prints what makes the Tab key complete names; zsh and fish too."),
 }
 PLAIN = {
@@ -158,9 +179,9 @@ def read_questions():
 
 
 def read_written():
-    """The questions written by hand: the first hundred, those of the git commands, and those after them."""
+    """The questions written by hand: the first hundred, those of the git commands, of all after them, and of training."""
     rows = [r.split("\t") for r in (HERE / "held_out.txt").read_text().splitlines() if r and not r.startswith("#")]
-    return rows[:100], rows[100:156], rows[156:]
+    return rows[:100], rows[100:156], rows[156:241], rows[241:]
 
 
 THINGS = """apple bread soup cake pizza coffee tea rice chicken fish salad cheese egg potato pasta garden tree flower rose grass river
