@@ -220,6 +220,35 @@ TEST(an_answer_survives_a_restart)
     end(g);
 }
 
+TEST(an_answer_is_marked_and_the_same_key_takes_the_mark_back)
+{
+    given *g = given_a_loaded_model("marking");
+    const ui_action *good = ui_action_for_key(UI_CHAT, "+"), *bad = ui_action_for_key(UI_CHAT, "-");
+    check_true(good && bad);
+    ui_app_run(&g->app, good->name);
+    check_true(strstr(last_toast(g), "no answer with words") != NULL);
+    write_message(g, "hello");
+    check_true(!ui_app_can(&g->app, good));
+    ui_app_run(&g->app, good->name);
+    check_true(strstr(last_toast(g), "is being written") != NULL);
+    answered(g, "hi");
+    ui_app_run(&g->app, good->name);
+    check_true(strstr(last_toast(g), "marked as good") != NULL);
+    close_app(g);
+    open_app(g);
+    loaded(g);
+    check_int(g->app.chat.messages[1].rating, UI_RATING_GOOD);
+    ui_app_run(&g->app, bad->name);
+    check_int(g->app.chat.messages[1].rating, UI_RATING_BAD);
+    ui_app_run(&g->app, bad->name);
+    check_int(g->app.chat.messages[1].rating, UI_RATING_NONE);
+    ui_app_run(&g->app, good->name);
+    ui_app_run(&g->app, "continue"); /* other words from here on */
+    check_int(g->app.chat.messages[1].rating, UI_RATING_NONE);
+    answered(g, " again");
+    end(g);
+}
+
 TEST(an_answer_is_saved_while_it_is_written)
 {
     given *g = given_a_loaded_model("saving");
@@ -506,8 +535,8 @@ TESTS(RUN(every_action_of_the_table_can_be_run), RUN(no_key_means_two_things_in_
       RUN(the_only_model_is_loaded_at_start_and_the_input_has_the_focus),
       RUN(with_several_models_the_demo_or_the_one_used_last_is_loaded),
       RUN(a_message_sent_while_the_model_is_loading_goes_out_when_it_is_there),
-      RUN(an_answer_survives_a_restart), RUN(an_answer_is_saved_while_it_is_written),
-      RUN(stop_stops_the_answer_and_when_idle_says_how_to_leave),
+      RUN(an_answer_survives_a_restart), RUN(an_answer_is_marked_and_the_same_key_takes_the_mark_back),
+      RUN(an_answer_is_saved_while_it_is_written), RUN(stop_stops_the_answer_and_when_idle_says_how_to_leave),
       RUN(a_draft_that_is_put_away_comes_back_with_up), RUN(edit_brings_the_message_back_and_keeps_the_draft),
       RUN(a_system_prompt_is_written_in_the_input),
       RUN(a_new_conversation_that_holds_only_the_usual_system_prompt_is_not_kept),

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/db.h"
 #include "base/file.h"
 #include "tests/support/check.h"
 #include "ui/app/chat_store.h"
@@ -62,6 +63,95 @@ TEST(a_conversation_comes_back_as_it_was_saved)
     ui_chat_free(&again);
     ui_chat_store_free(store);
     free(folder);
+}
+
+TEST(a_mark_is_kept_and_taken_back)
+{
+    char *folder = fresh_folder("marks");
+    ui_chat_store *store = open_store(folder);
+    ui_chat chat = given_a_chat(), again = {0};
+
+    check_ok(ui_chat_rate_last(&chat, UI_RATING_GOOD));
+    check_ok(ui_chat_store_save(store, &chat));
+    check_ok(ui_chat_store_load(store, chat.id, &again));
+    check_int(again.messages[0].rating, UI_RATING_NONE);
+    check_int(again.messages[1].rating, UI_RATING_GOOD);
+    check_true(again.messages[1].rated > 1700000000);
+    check_ok(ui_chat_rate_last(&again, UI_RATING_BAD)); /* the other one replaces it */
+    check_ok(ui_chat_store_save(store, &again));
+    check_ok(ui_chat_store_load(store, chat.id, &again));
+    check_int(again.messages[1].rating, UI_RATING_BAD);
+    check_ok(ui_chat_rate_last(&again, UI_RATING_BAD)); /* the same one takes it back */
+    check_ok(ui_chat_store_save(store, &again));
+    check_ok(ui_chat_store_load(store, chat.id, &again));
+    check_int(again.messages[1].rating, UI_RATING_NONE);
+    check_int(again.messages[1].rated, 0);
+    ui_chat_free(&chat);
+    ui_chat_free(&again);
+    ui_chat_store_free(store);
+    free(folder);
+}
+
+/* The tables of conversations as the first version made them. */
+static const char *const old_schema[] = {
+    "CREATE TABLE conversation(id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL,"
+    " created INTEGER NOT NULL, changed INTEGER NOT NULL);"
+    "CREATE TABLE message(conversation INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,"
+    " position INTEGER NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, reasoning TEXT NOT NULL,"
+    " model TEXT, state INTEGER NOT NULL, reason INTEGER NOT NULL, problem TEXT,"
+    " prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,"
+    " wait_seconds REAL NOT NULL, prefill_seconds REAL NOT NULL, first_token_seconds REAL NOT NULL,"
+    " decode_seconds REAL NOT NULL, seed INTEGER NOT NULL, thinking_seconds REAL NOT NULL,"
+    " PRIMARY KEY(conversation, position)) WITHOUT ROWID;"
+    "CREATE TABLE mark(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
+    "CREATE TABLE runs(run INTEGER PRIMARY KEY);", /* the second version brought the tables of runs */
+};
+
+static void write_old(const char *folder, int version)
+{
+    char *path = file_join(folder, "state.db");
+    db *d = NULL;
+    check_ok(db_open(path, old_schema, version, NULL, &d));
+    check_ok(db_run(d, "INSERT INTO conversation VALUES(5, 'hello', 100, 200)", ""));
+    check_ok(db_run(
+        d,
+        "INSERT INTO message VALUES(5, 0, 'user', 'hello', '', NULL, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+        ""));
+    check_ok(db_run(
+        d,
+        "INSERT INTO message VALUES(5, 1, 'assistant', 'hi', 'hm', 'demo', 3, 0, NULL, 9, 0, 5, 0, 0.5,"
+        " 0.1, 0.4, 7, 1.5)",
+        ""));
+    db_close(d);
+    free(path);
+}
+
+TEST(a_file_of_each_older_version_is_brought_up_and_can_be_marked)
+{
+    for (int version = 1; version <= (int)COUNT_OF(old_schema); version++) {
+        char name[16];
+        snprintf(name, sizeof name, "old%d", version);
+        char *folder = fresh_folder(name);
+        write_old(folder, version);
+        ui_chat_store *store = open_store(folder);
+        ui_chat chat = {0};
+        check_ok(ui_chat_store_load_last(store, &chat));
+        check_int(chat.id, 5);
+        check_int(chat.count, 2);
+        check_text(bytes_text(&chat.messages[1].content), "hi");
+        check_int(chat.messages[1].usage.seed, 7);
+        check_true(chat.messages[1].thinking_seconds == 1.5);
+        check_int(chat.messages[1].rating, UI_RATING_NONE);
+        check_ok(ui_chat_rate_last(&chat, UI_RATING_GOOD));
+        check_ok(ui_chat_store_save(store, &chat));
+        ui_chat_store_free(store);
+        store = open_store(folder);
+        check_ok(ui_chat_store_load(store, 5, &chat));
+        check_int(chat.messages[1].rating, UI_RATING_GOOD);
+        ui_chat_free(&chat);
+        ui_chat_store_free(store);
+        free(folder);
+    }
 }
 
 TEST(a_copy_taken_while_an_answer_is_written_holds_its_words_so_far)
@@ -198,7 +288,8 @@ TEST(a_mark_is_a_word_under_a_name)
     free(folder);
 }
 
-TESTS(RUN(a_conversation_comes_back_as_it_was_saved),
+TESTS(RUN(a_conversation_comes_back_as_it_was_saved), RUN(a_mark_is_kept_and_taken_back),
+      RUN(a_file_of_each_older_version_is_brought_up_and_can_be_marked),
       RUN(a_copy_taken_while_an_answer_is_written_holds_its_words_so_far),
       RUN(messages_that_were_taken_back_are_gone_after_the_next_save),
       RUN(conversations_are_listed_the_last_changed_first_and_can_be_deleted),

@@ -199,6 +199,27 @@ TEST(keys_outside_the_input_are_those_of_the_bottom_line)
     place_free(&p);
 }
 
+TEST(a_mark_stands_beside_the_answer)
+{
+    place p = given_place("marked", true);
+    terminal *t = terminal_run(24, 80, run_workstation, &p);
+    terminal_until(t, "tiny is ready");
+    terminal_type(t, "hello\r");
+    terminal_until(t, "first after 100 ms");
+    terminal_type(t, "\x1b");
+    terminal_until(t, "regenerate");
+    terminal_type(t, "+");
+    terminal_until(t, "fake  + good");
+    terminal_type(t, "-");
+    terminal_until(t, "fake  - bad");
+    terminal_until_gone(t, "fake  + good");
+    terminal_type(t, "-");
+    terminal_until(t, "The mark is taken back");
+    terminal_until_gone(t, "fake  -");
+    quit(t);
+    place_free(&p);
+}
+
 TEST(a_paste_of_many_lines_is_one_message)
 {
     place p = given_place("paste", true);
@@ -297,8 +318,8 @@ TESTS(RUN(a_new_user_just_types_and_reads_an_answer),
       RUN(escape_sequences_of_an_answer_are_shown_and_never_obeyed),
       RUN(without_a_model_the_screen_says_where_models_go),
       RUN(the_same_screen_works_from_forty_columns_to_two_hundred),
-      RUN(keys_outside_the_input_are_those_of_the_bottom_line), RUN(a_paste_of_many_lines_is_one_message),
-      RUN(a_copy_goes_to_the_clipboard_of_the_terminal),
+      RUN(keys_outside_the_input_are_those_of_the_bottom_line), RUN(a_mark_stands_beside_the_answer),
+      RUN(a_paste_of_many_lines_is_one_message), RUN(a_copy_goes_to_the_clipboard_of_the_terminal),
       RUN(a_kill_loses_no_word_that_was_shown_and_the_next_start_shows_them),
       RUN(a_terminate_signal_gives_the_terminal_back), RUN(in_ascii_every_cell_is_ascii),
       RUN(nonsense_typed_in_does_no_harm))

@@ -43,6 +43,8 @@ const ui_action ui_actions[] = {
     {"edit", UI_CHAT, "e", "edit", "Edit the last message and send it again"},
     {"copy", UI_CHAT, "y", "copy", "Copy the last answer to the clipboard"},
     {"copy-code", UI_CHAT, "Y", NULL, "Copy the last code block to the clipboard"},
+    {"mark-good", UI_CHAT, "+", "good", "Mark the last answer as good, to train with"},
+    {"mark-bad", UI_CHAT, "-", NULL, "Mark the last answer as bad"},
     {"fold-thinking", UI_CHAT, "t", "thinking", "Fold or open the thinking of the model"},
     {"sampling", UI_CHAT, "s", "sampling", "Open the sampling panel: temperature, top_p, top_k, min_p, seed"},
     {"system", UI_CHAT, "p", NULL, "Write the system prompt of this conversation"},

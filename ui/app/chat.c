@@ -84,6 +84,25 @@ void ui_chat_cut(ui_chat *chat, size_t count)
     }
 }
 
+static void rate(ui_chat_message *m, ui_rating rating)
+{
+    m->rating = rating;
+    m->rated = rating ? clock_unix_seconds() : 0;
+}
+
+err ui_chat_rate_last(ui_chat *chat, ui_rating rating)
+{
+    const ui_chat_message *answer = ui_chat_last_answer(chat);
+    if (ui_chat_is_busy(chat))
+        return err_make(ERR_STATE, "an answer is being written: stop it with Ctrl-C, or wait");
+    if (!answer || answer->content.size == 0)
+        return err_make(ERR_STATE, "there is no answer with words to mark yet");
+    ui_chat_message *m = &chat->messages[answer - chat->messages];
+    rate(m, m->rating == rating ? UI_RATING_NONE : rating);
+    touch(chat, m);
+    return ERR_OK;
+}
+
 void ui_chat_set_system(ui_chat *chat, bytes_view text)
 {
     bool has = chat->count && is_role(&chat->messages[0], "system");
@@ -199,6 +218,7 @@ err ui_chat_continue(ui_chat *chat, ui_source *source, const engine_sampling *ho
     e = ask(chat, source, chat->count, true, how, token_count_max);
     if (e.code) return e;
     last->state = UI_ANSWER_WAITING;
+    rate(last, UI_RATING_NONE);
     free(last->problem);
     last->problem = NULL;
     touch(chat, last);

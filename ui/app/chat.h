@@ -24,6 +24,9 @@ typedef enum ui_answer_state {
     UI_ANSWER_CUT,     /* the program ended while it was written; usage is not known */
 } ui_answer_state;
 
+/* What the person thinks of an answer. The numbers are kept on disk. */
+typedef enum ui_rating { UI_RATING_BAD = -1, UI_RATING_NONE = 0, UI_RATING_GOOD = 1 } ui_rating;
+
 typedef struct ui_chat_message {
     char role[16];   /* "system", "user", "assistant" */
     bytes content;   /* UTF-8 as it came; may hold control characters: never print it raw */
@@ -34,6 +37,8 @@ typedef struct ui_chat_message {
     engine_usage usage;      /* DONE */
     char *problem;           /* FAILED */
     double thinking_seconds; /* measured; 0: did not think, or not known */
+    ui_rating rating;        /* of an answer, by the person */
+    int64_t rated;           /* when, in seconds since 1970; 0: not rated */
     unsigned version;        /* another one with every change, for layouts that are kept */
     bool changed;            /* not saved yet */
 } ui_chat_message;
@@ -56,6 +61,9 @@ bool ui_chat_is_busy(const ui_chat *chat);                /* an answer is being 
 const ui_chat_message *ui_chat_last(const ui_chat *chat); /* NULL: empty */
 /* The last answer with any text, or NULL. */
 const ui_chat_message *ui_chat_last_answer(const ui_chat *chat);
+/* Of the last answer; the same again takes it back. Writing on or answering anew takes it back too: the words
+ * are no longer those that were judged. ERR_STATE: it is being written, or there are no words to judge. */
+err ui_chat_rate_last(ui_chat *chat, ui_rating rating);
 /* The first message of a person on one line, cut; appended to *out. "new conversation" when there is none. */
 void ui_chat_title(const ui_chat *chat, bytes *out);
 

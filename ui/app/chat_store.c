@@ -73,11 +73,12 @@ static err save_message(ui_chat_store *store, int64_t conversation, size_t posit
     const engine_usage *u = &m->usage;
     return db_run(
         store->db,
-        "INSERT OR REPLACE INTO message VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "iitvvtiitiiiddddid", conversation, (int64_t)position, m->role, bytes_borrow(&m->content),
+        "INSERT OR REPLACE INTO message VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "iitvvtiitiiiddddidii", conversation, (int64_t)position, m->role, bytes_borrow(&m->content),
         bytes_borrow(&m->reasoning), m->model, (int64_t)m->state, (int64_t)m->reason, m->problem,
         (int64_t)u->prompt_tokens, (int64_t)u->cached_tokens, (int64_t)u->completion_tokens, u->wait_seconds,
-        u->prefill_seconds, u->first_token_seconds, u->decode_seconds, (int64_t)u->seed, m->thinking_seconds);
+        u->prefill_seconds, u->first_token_seconds, u->decode_seconds, (int64_t)u->seed, m->thinking_seconds,
+        (int64_t)m->rating, m->rated);
 }
 
 static err save_all(ui_chat_store *store, const ui_chat *chat, int64_t *id)
@@ -154,6 +155,9 @@ static bool load_row(void *context, sqlite3_stmt *row)
         .seed = (uint64_t)sqlite3_column_int64(row, 14),
     };
     m->thinking_seconds = sqlite3_column_double(row, 15);
+    int rating = sqlite3_column_int(row, 16);
+    m->rating = rating > 0 ? UI_RATING_GOOD : rating < 0 ? UI_RATING_BAD : UI_RATING_NONE;
+    m->rated = sqlite3_column_int64(row, 17);
     m->changed = false;
     return chat->count < UI_CHAT_MESSAGES_MAX;
 }
@@ -161,12 +165,13 @@ static bool load_row(void *context, sqlite3_stmt *row)
 err ui_chat_store_load(ui_chat_store *store, int64_t id, ui_chat *chat)
 {
     ui_chat loaded = {.id = id, .touches = chat->touches};
-    err e = db_query(store->db,
-                     "SELECT role, content, reasoning, model, state, reason, problem, prompt_tokens,"
-                     " cached_tokens, completion_tokens, wait_seconds, prefill_seconds, first_token_seconds,"
-                     " decode_seconds, seed, thinking_seconds FROM message WHERE conversation = ?"
-                     " ORDER BY position",
-                     load_row, &loaded, "i", id);
+    err e =
+        db_query(store->db,
+                 "SELECT role, content, reasoning, model, state, reason, problem, prompt_tokens,"
+                 " cached_tokens, completion_tokens, wait_seconds, prefill_seconds, first_token_seconds,"
+                 " decode_seconds, seed, thinking_seconds, rating, rated FROM message WHERE conversation = ?"
+                 " ORDER BY position",
+                 load_row, &loaded, "i", id);
     if (!e.code && loaded.count == 0)
         e = err_make(ERR_NOT_FOUND, "there is no conversation %lld", (long long)id);
     if (e.code) {

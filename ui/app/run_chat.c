@@ -192,6 +192,23 @@ static void run_copy_code(ui_app *app)
         ui_app_say(app, LOG_INFO, "The last answer has no code block");
 }
 
+static void mark(ui_app *app, ui_rating rating)
+{
+    err e = ui_chat_rate_last(&app->chat, rating);
+    ui_app_say_err(app, e);
+    if (e.code) return;
+    ui_rating now = ui_chat_last_answer(&app->chat)->rating;
+    ui_app_save(app);
+    ui_app_say(app, LOG_INFO, "%s",
+               now == UI_RATING_GOOD  ? "The answer is marked as good: hyprstream data export writes it out"
+               : now == UI_RATING_BAD ? "The answer is marked as bad"
+                                      : "The mark is taken back");
+}
+
+static bool can_mark(const ui_app *app) { return can_copy(app) && !ui_chat_is_busy(&app->chat); }
+static void run_mark_good(ui_app *app) { mark(app, UI_RATING_GOOD); }
+static void run_mark_bad(ui_app *app) { mark(app, UI_RATING_BAD); }
+
 static void run_fold_thinking(ui_app *app) { app->thinking_open = !app->thinking_open; }
 static void run_system(ui_app *app) { use_input(app, UI_INPUT_SYSTEM, ui_chat_system(&app->chat)); }
 
@@ -275,6 +292,8 @@ const ui_run_row ui_run_chat[] = {
     {"edit", run_edit, can_edit, "There is no message to edit now"},
     {"copy", run_copy, can_copy, "There is no answer to copy yet"},
     {"copy-code", run_copy_code, can_copy, "There is no answer to copy from yet"},
+    {"mark-good", run_mark_good, can_mark, NULL},
+    {"mark-bad", run_mark_bad, can_mark, NULL},
     {"fold-thinking", run_fold_thinking, NULL, NULL},
     {"system", run_system, NULL, NULL},
     {"new-conversation", run_new_conversation, can_leave_conversation,

@@ -43,6 +43,10 @@ static const char *const schema[] = {
     " step INTEGER NOT NULL, kind TEXT NOT NULL, ref TEXT NOT NULL, tag TEXT, bytes INTEGER NOT NULL,"
     " sha256 TEXT, eval_loss REAL, created_ms INTEGER NOT NULL,"
     " PRIMARY KEY(run, step, kind, ref)) WITHOUT ROWID;",
+
+    /* What the person thinks of an answer (ui_rating), and when that was said. */
+    ("ALTER TABLE message ADD COLUMN rating INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE message ADD COLUMN rated INTEGER NOT NULL DEFAULT 0;"),
 };
 
 enum { DAY_SECONDS = 24 * 60 * 60 };

@@ -127,6 +127,24 @@ static void push_thinking(block *b, const ui_chat_message *m, const ui_chat_look
     push(b, (ui_line){0});
 }
 
+/* At the end of the last line so far, or on one of its own when there is no room. */
+static void push_rating(block *b, ui_rating rating, const ui_chat_look *look)
+{
+    const char *words = rating == UI_RATING_GOOD ? "  + good" : "  - bad";
+    ui_style style = rating == UI_RATING_GOOD ? UI_STYLE_OK : UI_STYLE_WARN;
+    ui_line *line = &b->lines[b->count - 1];
+    int cells = (int)strlen(words);
+
+    if (line->cells + cells > look->cells) {
+        push_words(b, look, style, words + 2);
+        return;
+    }
+    ui_span *spans = arena_array(&b->memory, ui_span, line->span_count + 1);
+    if (line->span_count) memcpy(spans, line->spans, line->span_count * sizeof *spans);
+    spans[line->span_count] = (ui_span){bytes_view_of(words), style};
+    *line = (ui_line){spans, line->span_count + 1, line->cells + cells};
+}
+
 static void push_speaker(block *b, const ui_chat_message *m, const ui_chat_look *look)
 {
     bool user = strcmp(m->role, "user") == 0, system = strcmp(m->role, "system") == 0;
@@ -134,6 +152,7 @@ static void push_speaker(block *b, const ui_chat_message *m, const ui_chat_look 
     CLEANUP(bytes_free) bytes safe = {0};
     ui_sanitise_line(bytes_view_of(who), look->ascii, &safe);
     push_words(b, look, user ? UI_STYLE_USER : system ? UI_STYLE_DIM : UI_STYLE_ASSISTANT, bytes_text(&safe));
+    if (m->rating) push_rating(b, m->rating, look);
 }
 
 static void lay_out(block *b, const ui_chat_message *m, const ui_chat_look *look)
