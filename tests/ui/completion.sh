@@ -33,6 +33,8 @@ offered() {
 }
 
 offered "checkout " checko
+offered "list export " data ""
+offered "--model " data --mo
 offered "small " checkout sm
 offered "small:side " infer small:s
 offered "small:main+00_tone " infer small:main+

@@ -246,6 +246,53 @@ void ui_conversation_list_free(ui_conversation_list *list)
     *list = (ui_conversation_list){0};
 }
 
+/* -- answers that were judged -----------------------------------------------------------------------------
+ */
+
+static bool rated_row(void *context, sqlite3_stmt *row)
+{
+    ui_rated_list *list = context;
+    bytes_view title = db_column_text(row, 2);
+    list->rows = memory_resize_array(list->rows, list->count + 1, sizeof *list->rows);
+    ui_rated_answer *r = &list->rows[list->count++];
+    *r = (ui_rated_answer){
+        .conversation = sqlite3_column_int64(row, 0),
+        .position = (size_t)sqlite3_column_int64(row, 1),
+        .title = memory_text_n(title.data, title.size),
+        .rating = sqlite3_column_int(row, 4) > 0 ? UI_RATING_GOOD : UI_RATING_BAD,
+        .rated = sqlite3_column_int64(row, 5),
+    };
+    r->model = column_text_or_null(row, 3);
+    if (!r->model) r->model = memory_text("");
+    return true;
+}
+
+err ui_chat_store_rated(ui_chat_store *store, ui_rated_list *out)
+{
+    ui_rated_list list = {0};
+    err e =
+        db_query(store->db,
+                 "SELECT conversation, position, title, model, rating, rated FROM message"
+                 " JOIN conversation ON id = conversation WHERE rating != 0 ORDER BY conversation, position",
+                 rated_row, &list, "");
+    if (e.code) {
+        ui_rated_list_free(&list);
+        return err_note(e, "list the marked answers");
+    }
+    *out = list;
+    return ERR_OK;
+}
+
+void ui_rated_list_free(ui_rated_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->rows[i].title);
+        free(list->rows[i].model);
+    }
+    free(list->rows);
+    *list = (ui_rated_list){0};
+}
+
 /* -- marks ----------------------------------------------------------------------------------------------- */
 
 err ui_chat_store_mark(ui_chat_store *store, const char *name, const char *value)

@@ -44,6 +44,25 @@ typedef struct ui_conversation_list {
 err ui_chat_store_list(ui_chat_store *store, ui_conversation_list *out);
 void ui_conversation_list_free(ui_conversation_list *list); /* a zeroed one is fine */
 
+/* An answer that was marked as good or bad. */
+typedef struct ui_rated_answer {
+    int64_t conversation;
+    size_t position; /* of the message in it */
+    char *title;     /* of the conversation */
+    char *model;     /* who answered, "demo+01_brief@0.7" */
+    ui_rating rating;
+    int64_t rated; /* seconds since 1970 */
+} ui_rated_answer;
+
+typedef struct ui_rated_list {
+    ui_rated_answer *rows; /* by conversation and position */
+    size_t count;
+} ui_rated_list;
+
+/* All of them; ui_rated_list_free(). */
+err ui_chat_store_rated(ui_chat_store *store, ui_rated_list *out);
+void ui_rated_list_free(ui_rated_list *list); /* a zeroed one is fine */
+
 /* A word kept under a name: the model used last. *value is the caller's, NULL when there is none. */
 err ui_chat_store_mark(ui_chat_store *store, const char *name, const char *value);
 /* *value NULL: there is no such mark; free(). */

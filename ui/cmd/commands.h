@@ -13,9 +13,10 @@ extern const ui_command ui_cmd_commit, ui_cmd_branch, ui_cmd_tag, ui_cmd_log, ui
     ui_cmd_redo;
 extern const ui_command ui_cmd_merge, ui_cmd_cherry_pick, ui_cmd_revert, ui_cmd_stash;
 extern const ui_command ui_cmd_worktree;
-extern const ui_command ui_cmd_clone, ui_cmd_fetch, ui_cmd_fetch_files, ui_cmd_remote, ui_cmd_push, ui_cmd_pull;
+extern const ui_command ui_cmd_clone, ui_cmd_fetch, ui_cmd_fetch_files, ui_cmd_remote, ui_cmd_push,
+    ui_cmd_pull;
 extern const ui_command ui_cmd_diff, ui_cmd_completion;
-extern const ui_command ui_cmd_inspect_data, ui_cmd_eval, ui_cmd_bisect;
+extern const ui_command ui_cmd_data, ui_cmd_inspect_data, ui_cmd_eval, ui_cmd_bisect;
 extern const ui_command ui_cmd_train, ui_cmd_lt, ui_cmd_attach, ui_cmd_runs;
 extern const ui_command ui_cmd_adapter, ui_cmd_stack, ui_cmd_compare;
 
