@@ -17,6 +17,7 @@ typedef struct repo_checkpoint_file {
     const char *path; /* in the repository, '/' between */
     const char *from_path;
     bytes_view content;
+    bool remove; /* it is in no commit from here on, nor in the worktree; one that is not there is fine */
 } repo_checkpoint_file;
 
 typedef struct repo_trailer {

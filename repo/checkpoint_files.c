@@ -51,7 +51,7 @@ static err attributes_list(repo_checkpoint_work *w, repo_tree_list *list)
     }
     for (size_t i = 0; i < w->what->file_count && !e.code; i++) {
         const repo_checkpoint_file *file = &w->what->files[i];
-        if (strcmp(file_name(file->path), attributes_name) != 0) continue;
+        if (file->remove || strcmp(file_name(file->path), attributes_name) != 0) continue;
         bytes text = {0};
         repo_tree_entry entry = {.path = file->path, .mode = GIT_FILEMODE_BLOB};
         e = small_read(file, &text);
@@ -79,6 +79,7 @@ err repo_checkpoint_uncovered(repo_checkpoint_work *w, bool *uncovered)
     *uncovered = false;
     for (size_t i = 0; i < w->what->file_count && !e.code; i++) {
         const char *path = w->what->files[i].path;
+        if (w->what->files[i].remove) continue;
         if (is_adapter(path) && !repo_attributes_tree_large(attributes, path)) *uncovered = true;
     }
     repo_attributes_free(attributes);
@@ -150,18 +151,30 @@ static err baseline_read(repo_checkpoint_work *w, git_tree **out)
     return e;
 }
 
+static bool is_in(const git_tree *tree, const char *path)
+{
+    git_tree_entry *entry = NULL;
+    bool is = tree && git_tree_entry_bypath(&entry, tree, path) == 0;
+    git_tree_entry_free(entry);
+    return is;
+}
+
 static err tree_make(repo_checkpoint_work *w)
 {
     git_tree *baseline = NULL;
-    size_t count = w->what->file_count;
-    git_tree_update *updates = memory_alloc(count * sizeof *updates);
+    size_t count = 0;
+    git_tree_update *updates = memory_alloc(w->what->file_count * sizeof *updates);
 
-    for (size_t i = 0; i < count; i++)
-        updates[i] = (git_tree_update){.action = GIT_TREE_UPDATE_UPSERT,
-                                       .id = w->files[i].entry.id,
-                                       .filemode = GIT_FILEMODE_BLOB,
-                                       .path = w->files[i].entry.path};
     err e = baseline_read(w, &baseline);
+    for (size_t i = 0; i < w->what->file_count; i++) {
+        bool remove = w->what->files[i].remove;
+        if (remove && !is_in(baseline, w->what->files[i].path)) continue;
+        updates[count++] =
+            (git_tree_update){.action = remove ? GIT_TREE_UPDATE_REMOVE : GIT_TREE_UPDATE_UPSERT,
+                              .id = w->files[i].entry.id,
+                              .filemode = GIT_FILEMODE_BLOB,
+                              .path = w->files[i].entry.path};
+    }
     if (!e.code)
         e = repo_git_check(git_tree_create_updated(&w->tree, w->r->git, baseline, count, updates),
                            "make the tree");
@@ -177,6 +190,8 @@ err repo_checkpoint_objects(repo_checkpoint_work *w)
     err e = attributes_open(w, &attributes);
     for (size_t i = 0; i < w->what->file_count && !e.code; i++) {
         const repo_checkpoint_file *file = &w->what->files[i];
+        w->files[i].entry.path = file->path;
+        if (file->remove) continue;
         bool large = is_adapter(file->path) || repo_attributes_tree_large(attributes, file->path);
         e = file_make(w, file, large, &w->files[i]);
     }
@@ -234,7 +249,8 @@ err repo_checkpoint_write_files(repo_checkpoint_work *w)
     if (e.code) return e;
     e = repo_beneath_open(w->place->path, &below);
     for (size_t i = 0; i < w->what->file_count && !e.code; i++)
-        e = file_place(&maker, &below, &w->files[i].entry);
+        e = w->what->files[i].remove ? repo_beneath_remove(&below, w->what->files[i].path)
+                                     : file_place(&maker, &below, &w->files[i].entry);
     repo_beneath_close(&below);
     repo_attributes_free(maker.attributes);
     repo_checkout_report_free(&report);
@@ -258,6 +274,11 @@ err repo_checkpoint_refresh_index(repo_checkpoint_work *w)
     }
     e = repo_beneath_open(w->place->path, &below);
     for (size_t i = 0; i < w->what->file_count && !e.code; i++) {
+        if (w->what->files[i].remove) {
+            int status = git_index_remove(index, w->what->files[i].path, 0);
+            if (status != GIT_ENOTFOUND) e = repo_git_check(status, w->what->files[i].path);
+            continue;
+        }
         /* Without stat data git looks into the file. */
         if (w->keeps_files || !repo_beneath_look(&below, w->files[i].entry.path, &info))
             info = (struct stat){0};

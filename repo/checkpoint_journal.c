@@ -75,8 +75,9 @@ static int entry_mend(mending *m, const char *path)
     git_oid before = blob_at(m->before, path, &unused), now = blob_at(m->now, path, &mode), zero = {0};
     const git_index_entry *entry = git_index_get_bypath(m->index, path, 0);
 
-    if (git_oid_equal(&before, &now) || git_oid_is_zero(&now)) return 0;
+    if (git_oid_equal(&before, &now)) return 0;
     if (!git_oid_equal(entry ? &entry->id : &zero, &before)) return 0;
+    if (git_oid_is_zero(&now)) return git_index_remove(m->index, path, 0);
     git_index_entry mended = {.mode = mode, .id = now, .path = path};
     return git_index_add(m->index, &mended);
 }

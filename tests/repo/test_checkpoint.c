@@ -202,6 +202,39 @@ TEST(what_cannot_be_committed_is_named_and_changes_nothing)
                "1\n?? adapters");
 }
 
+TEST(a_file_that_is_removed_is_gone_from_commit_worktree_and_index)
+{
+    given("gone");
+    git_box_do("cd gone && mkdir sub && echo c >sub/c && git add sub && git commit -qm more && echo x >other "
+               "&& git add other");
+    const repo_checkpoint_file gone[] = {{.path = "sub/c", .remove = true},
+                                         {.path = "never", .remove = true},
+                                         {.path = "new", .content = VIEW("n")}};
+    repo_checkpoint what = {.branch = "main", .files = gone, .file_count = COUNT_OF(gone), .subject = "Away"};
+    repo_checkpoint_done done;
+    repo_handle *r = NULL;
+    check_ok(repo_open(git_box(), place("gone"), &r));
+    check_ok(repo_checkpoint_commit(r, &what, &done));
+    check_text(git_box_said("git -C gone ls-tree -r --name-only HEAD | tr '\\n' ' '"),
+               ".gitattributes b config.json new ");
+    check_text(git_box_said("git -C gone status --porcelain"), "A  other"); /* what is staged stays so */
+    check_text(
+        git_box_said(
+            "ls -d gone/sub 2>/dev/null; git -C gone ls-tree HEAD sub; git -C gone fsck --strict 2>&1"),
+        "");
+    check_ok(repo_checkpoint_commit(r, &what, &done)); /* the same again is no commit */
+    check_text(git_box_said("git -C gone rev-list --count HEAD"), "3");
+    /* An index that was left behind loses the entry, too. */
+    git_box_do("cd gone && git rev-parse HEAD~1 >../before && git read-tree HEAD~1 && printf 'checkpoint "
+               "1\\n%%s\\n%%s\\nsub/c\\nnew\\n' "
+               "\"$PWD\" \"$(cat ../before)\" >.git/hyprstream/checkpoint");
+    repo_gate *gate = NULL;
+    check_ok(repo_gate_enter(r, "test", &gate));
+    repo_gate_leave(gate);
+    check_text(git_box_said("git -C gone status --porcelain --untracked-files=no"), "");
+    repo_close(r);
+}
+
 TEST(an_author_of_its_own_gives_stable_ids)
 {
     repo_checkpoint_done first = {0}, second = {0};
@@ -302,6 +335,7 @@ TESTS(RUN(exactly_these_files_are_committed_where_the_branch_is_checked_out),
       RUN(the_first_commit_of_an_empty_repository_can_be_one),
       RUN(weights_that_gitattributes_does_not_cover_get_their_line_first),
       RUN(the_same_again_is_no_commit_and_tags_never_move),
-      RUN(what_cannot_be_committed_is_named_and_changes_nothing), RUN(an_author_of_its_own_gives_stable_ids),
-      RUN(a_kill_at_any_moment_leaves_commit_and_index_whole),
+      RUN(what_cannot_be_committed_is_named_and_changes_nothing),
+      RUN(a_file_that_is_removed_is_gone_from_commit_worktree_and_index),
+      RUN(an_author_of_its_own_gives_stable_ids), RUN(a_kill_at_any_moment_leaves_commit_and_index_whole),
       RUN(the_journal_mends_an_index_that_was_left_behind))

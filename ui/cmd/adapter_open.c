@@ -122,8 +122,8 @@ static err commit_paths(ui_adapter_work *w, const ui_adapter_done *done, repo_ch
     CLEANUP(ui_repo_end) ui_repo r = {0};
     CLEANUP(repo_ref_free) repo_ref head = {0};
     static const char heads[] = "refs/heads/";
-    repo_checkpoint_file files[UI_ADAPTER_FILES_MAX] = {0};
-    char *full[UI_ADAPTER_FILES_MAX] = {0};
+    repo_checkpoint_file files[UI_ADAPTER_PATHS_MAX] = {0};
+    char *full[UI_ADAPTER_PATHS_MAX] = {0};
 
     err e = ui_repo_begin_model(w->cli, w->word.said.model, &r);
     if (!e.code) e = repo_resolve(r.handle, "", &head);
@@ -132,7 +132,8 @@ static err commit_paths(ui_adapter_work *w, const ui_adapter_done *done, repo_ch
     if (e.code) return e;
     for (size_t i = 0; i < done->path_count; i++) {
         full[i] = file_join(w->word.folder, done->paths[i]);
-        files[i] = (repo_checkpoint_file){.path = done->paths[i], .from_path = full[i]};
+        files[i] = (repo_checkpoint_file){
+            .path = done->paths[i], .from_path = full[i], .remove = !file_exists(full[i])};
     }
     const repo_checkpoint checkpoint = {.branch = head.name + strlen(heads),
                                         .files = files,

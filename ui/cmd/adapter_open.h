@@ -34,20 +34,25 @@ err ui_adapter_word_read(const char *word, char **name, double *scale);
 /* Keep the choice for the workstation's next start. */
 err ui_adapter_choice_keep(ui_adapter_work *w, const ui_stack_list *list);
 
+enum { UI_ADAPTER_PATHS_MAX = 2 * UI_ADAPTER_FILES_MAX }; /* of one that moved: those of before and after */
+
 /* What was done to files of the model, told as a sentence or as JSON; and with --commit committed. */
 typedef struct ui_adapter_done {
-    const char *key, *value; /* of the JSON beside model and files: "adapter", "07_style" */
-    const char *sentence;    /* "Added 07_style (rank 16, 196 modules)" */
-    const char *subject;     /* of the commit: "Add the adapter 07_style" */
-    const char *const *paths;
-    size_t path_count;
-    cJSON *more; /* taken; its members are put into the JSON. NULL */
+    const char *key, *value;  /* of the JSON beside model and files: "adapter", "07_style" */
+    const char *sentence;     /* "Added 07_style (rank 16, 196 modules)" */
+    const char *subject;      /* of the commit: "Add the adapter 07_style" */
+    const char *const *paths; /* those that are there no more were removed */
+    size_t path_count;        /* UI_ADAPTER_PATHS_MAX at most */
+    cJSON *more;              /* taken; its members are put into the JSON. NULL */
 } ui_adapter_done;
-/* Tells, and commits first when that was asked for. ERR_STATE: HEAD is on no branch; the errors of a checkpoint. */
+/* Tells, and commits first when that was asked for. ERR_STATE: HEAD is on no branch; the errors of a
+ * checkpoint. */
 err ui_adapter_tell(ui_adapter_work *w, const ui_adapter_done *done);
 
-/* -- the verbs, each in the words of `adapter --help`; their words were counted --------------------------------- */
+/* -- the verbs, each in the words of `adapter --help`; their words were counted
+ * --------------------------------- */
 
+err ui_adapter_create(ui_adapter_work *w);   /* NAME: one that changes nothing yet, to train or to look at */
 err ui_adapter_add(ui_adapter_work *w);      /* PATH, byte for byte */
 err ui_adapter_import(ui_adapter_work *w);   /* PATH, written anew where PEFT would not read it */
 err ui_adapter_export(ui_adapter_work *w);   /* NAME FOLDER, as --for wants it */
