@@ -108,6 +108,63 @@ ran 0 "Removed 03_old_words" adapter m remove old_words
 same "$(ls "$home/models/m/adapters" | tr '\n' ' ')" \
     "01_brief.config.json 01_brief.safetensors 120_rhyme.config.json 120_rhyme.safetensors " "the files"
 
+say 'the same with --commit: what went is gone from the commit, what came is in it'
+names_of() { in_git show --name-status --format=%s "$@" | sed '/^$/d' | sort | tr '\t' ' ' | tr '\n' ';'; }
+ran 0 "Added 122_moved" adapter m add "$demo/adapters/01_brief.safetensors" --name moved --index 122 --commit
+ran 0 "122_moved is now 122_again" adapter m rename moved again --commit
+same "$(names_of --no-renames HEAD)" \
+    "A adapters/122_again.config.json;A adapters/122_again.safetensors;D adapters/122_moved.config.json;D adapters/122_moved.safetensors;Rename the adapter 122_moved to 122_again;" \
+    "the commit of a rename"
+ran 0 "Committed as" adapter m renumber again 123 --commit
+same "$(in_git ls-tree -r --name-only HEAD adapters | tr '\n' ' ')" \
+    "adapters/01_brief.config.json adapters/01_brief.safetensors adapters/02_other.config.json adapters/02_other.safetensors adapters/123_again.config.json adapters/123_again.safetensors " \
+    "the tree of the commit"
+ran 0 "Committed as" adapter m remove again --commit
+same "$(names_of --no-renames HEAD)" "D adapters/123_again.config.json;D adapters/123_again.safetensors;Remove the adapter 123_again;" \
+    "the commit of a removal"
+same "$(in_git status --porcelain -- adapters/122_moved.safetensors adapters/122_again.safetensors adapters/123_again.safetensors)" "" \
+    "what is left to commit of it"
+same "$(in_git show --format=%s --name-only HEAD~1 -- config.json)" "" "nothing else was committed"
+
+say 'create one that changes nothing yet'
+ran 0 "Created 121_fresh: rank 4" adapter m create fresh --rank 4 --alpha 8 --targets attn --commit
+ran 2 "\"q_prj\" names no linear layer" adapter m create x --targets q_prj
+ran 2 "--rank 0: expected a whole number" adapter m create x --rank 0
+ran 2 "train --init pissa" adapter m create x --init pissa
+ran 1 "121_fresh already" adapter m create fresh --index 121
+ran 2 "adapter remove takes no --rank" adapter m remove fresh --rank 3
+python3 - "$home/models/m/adapters/121_fresh" <<'FRESH' || fail 'the created adapter'
+import json, struct, sys
+raw = open(sys.argv[1] + ".safetensors", "rb").read()
+size = struct.unpack("<Q", raw[:8])[0]
+header, data = json.loads(raw[8:8 + size]), raw[8 + size:]
+header.pop("__metadata__", None)
+config = json.load(open(sys.argv[1] + ".config.json"))
+assert (config["r"], config["lora_alpha"], config["target_modules"]) == (4, 8, ["k_proj", "o_proj", "q_proj", "v_proj"]), config
+for name, t in header.items():
+    values = struct.unpack(f"<{(t['data_offsets'][1] - t['data_offsets'][0]) // 4}f", data[slice(*t["data_offsets"])])
+    if "lora_B" in name:
+        assert not any(values), name
+    else:
+        bound = t["shape"][1] ** -0.5
+        assert max(map(abs, values)) <= bound and max(map(abs, values)) > 0.9 * bound, name
+FRESH
+"$program" score m --text 'How do I list my models?' --json >"$home/base"
+"$program" score m+fresh --text 'How do I list my models?' --json >"$home/with"
+cmp -s "$home/base" "$home/with" || fail 'a fresh adapter changes the logits'
+cp -r "$home/models/m/adapters/121_fresh.safetensors" "$home/fresh"
+"$program" train m --data "$demo/data/polite.jsonl" --adapter begun --rank 4 --alpha 8 --targets attn --steps 1 --lr 0 --eval-fraction 0 \
+    >"$home/out" 2>&1 || fail "train: $(tail -3 "$home/out")"
+cmp -s "$home/fresh" "$home/models/m/adapters/122_begun.safetensors" || fail 'training begins with another adapter'
+ran 0 "" adapter m remove begun --commit
+ran 0 "" adapter m remove fresh --commit
+ran 0 "Created 121_wide" adapter m create wide --dora --rslora --rank 2 --layers 0 --init gaussian --seed 5
+"$program" score m+wide --text 'How do I list my models?' --json >"$home/with"
+python3 -c 'import json,sys
+a, b = (json.load(open(p))["perplexity"] for p in sys.argv[1:])
+assert abs(a - b) <= 1e-4 * abs(a), (a, b)' "$home/base" "$home/with" || fail 'a fresh DoRA adapter changes the score'
+ran 0 "" adapter m remove wide
+
 say 'combine, and what is on as one'
 ran 0 "Made 121_both: rank" adapter m combine both brief@0.7 120_rhyme@0.3
 same "$(json 'o["rank"]' adapter m combine cat2 brief 120_rhyme)" \

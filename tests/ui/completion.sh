@@ -34,6 +34,7 @@ offered() {
 
 offered "checkout " checko
 offered "list export " data ""
+offered "create " adapter small cr
 offered "--model " data --mo
 offered "small " checkout sm
 offered "small:side " infer small:s

@@ -421,7 +421,7 @@ static err move_to(ui_adapter_work *w, const ui_adapter_row *row, const char *to
 {
     CLEANUP(ui_adapter_paths_free) ui_adapter_paths before = {0}, after = {0};
     CLEANUP(bytes_free) bytes sentence = {0}, subject = {0};
-    const char *paths[2 * UI_ADAPTER_FILES_MAX];
+    const char *paths[UI_ADAPTER_PATHS_MAX];
     size_t count = 0;
 
     err e = check_taken(w, to, row->name);
