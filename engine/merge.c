@@ -15,6 +15,7 @@
 #include "engine/safetensors_write.h"
 #include "engine/spec.h"
 #include "engine/weights.h"
+#include "engine/weights_index.h"
 
 typedef struct merge {
     const engine_decoder *base;
@@ -25,7 +26,8 @@ typedef struct merge {
     const char *folder;
     bool (*go_on)(void *context);
     void *context;
-    bool *done; /* by module: its weight was met */
+    bool copies; /* the other files, too */
+    bool *done;  /* by module: its weight was met */
     size_t changed;
 } merge;
 
@@ -235,9 +237,10 @@ static err write_all(merge *m)
     if (!e.code) e = file_make_folders(m->folder);
     for (size_t i = 0; i < engine_files_count(m->files) && !e.code; i++) {
         const char *name = engine_files_borrow_name(m->files, i);
-        if (is_among(&names, count, name))
+        bool shard = is_among(&names, count, name) && strcmp(name, ENGINE_WEIGHT_INDEX_FILE) != 0;
+        if (shard)
             e = err_note(weights_write(m, name), "%s", name);
-        else if (!is_left_out(name))
+        else if (m->copies && !is_left_out(name))
             e = copy_other(m, name);
     }
     return e;
@@ -246,13 +249,22 @@ static err write_all(merge *m)
 /* -- what cannot be merged ----------------------------------------------------------------------------------
  */
 
+/* Both ends of a tied model were saved whole, and alike. */
+static bool tied_alike(const merge *m)
+{
+    const tensor *embed = engine_stack_borrow_weight(m->stack, ENGINE_MODULE_EMBED);
+    const tensor *head = engine_stack_borrow_weight(m->stack, ENGINE_MODULE_HEAD);
+    return embed && head && tensor_borrow_data(embed) == tensor_borrow_data(head) &&
+           !engine_stack_acts(m->stack, ENGINE_MODULE_EMBED) && !engine_stack_acts(m->stack, ENGINE_MODULE_HEAD);
+}
+
 static err check_module(const merge *m, size_t module)
 {
     char name[ENGINE_MODULE_NAME_MAX];
     bool weight = touches(m, module, PART_WEIGHT), bias = touches(m, module, PART_BIAS);
     engine_module_kind kind = engine_module_kind_of(module);
     engine_module_name(m->spec, module, name, sizeof name);
-    if (weight && m->spec->tied && (kind == ENGINE_MODULE_EMBED || kind == ENGINE_MODULE_HEAD))
+    if (weight && m->spec->tied && (kind == ENGINE_MODULE_EMBED || kind == ENGINE_MODULE_HEAD) && !tied_alike(m))
         return err_make(ERR_UNSUPPORTED,
                         "%s shares its weight with the other end of the model, which would change too", name);
     if (bias && !engine_decoder_borrow_bias(m->base, module))
@@ -273,36 +285,76 @@ static err check_met(const merge *m)
     char name[ENGINE_MODULE_NAME_MAX];
     for (size_t module = 0; module < engine_module_count(m->spec); module++) {
         if (!touches(m, module, PART_WEIGHT) || m->done[module]) continue;
+        if (module == ENGINE_MODULE_HEAD && m->spec->tied) continue; /* the embedding's is its too */
         engine_module_name(m->spec, module, name, sizeof name);
         return err_make(ERR_UNSUPPORTED, "the base's files have no tensor of its own for %s", name);
     }
     return ERR_OK;
 }
 
+err engine_merge_check_whole(const engine_spec *spec, const engine_weights *weights)
+{
+    char name[ENGINE_MODULE_NAME_MAX];
+    merge m = {.spec = spec, .weights = weights};
+    err e = ERR_OK;
+
+    m.done = memory_alloc(engine_module_count(spec) * sizeof *m.done);
+    for (size_t i = 0; i < engine_weights_count(weights); i++) {
+        size_t module = 0;
+        if (part_of(&m, engine_weights_borrow(weights, i)->name, &module) == PART_WEIGHT) m.done[module] = true;
+    }
+    if (spec->tied) m.done[ENGINE_MODULE_HEAD] = true;
+    for (size_t module = 0; module < engine_module_count(spec) && !e.code; module++) {
+        int64_t shape[2];
+        unsigned rank = 0;
+        bool bias = false;
+        engine_module_shape(spec, module, shape, &rank, &bias);
+        if (!rank || m.done[module]) continue;
+        engine_module_name(spec, module, name, sizeof name);
+        e = err_make(ERR_UNSUPPORTED, "the model's files have no tensor of its own for %s", name);
+    }
+    free(m.done);
+    return e;
+}
+
+static err merge_run(merge *m, size_t *changed)
+{
+    engine_weights *weights = NULL;
+
+    if (engine_decoder_is_quantised(m->base))
+        return err_make(ERR_UNSUPPORTED, "adapters are not merged into a quantised base: open it as auto, "
+                                         "f32 or bf16");
+    err e = engine_weights_open(m->files, &weights);
+    if (e.code) return e;
+    m->weights = weights;
+    m->spec = engine_decoder_borrow_spec(m->base);
+    m->done = memory_alloc(engine_module_count(m->spec) * sizeof *m->done);
+    e = check_all(m);
+    if (!e.code) e = write_all(m);
+    if (!e.code) e = check_met(m);
+    *changed = m->changed;
+    free(m->done);
+    engine_weights_free(weights);
+    return e;
+}
+
 err engine_merge_write(engine_model *base, engine_files *files, const engine_stack *stack, const char *folder,
                        bool (*go_on)(void *context), void *context, size_t *changed)
 {
-    engine_weights *weights = NULL;
     merge m = {.base = engine_model_borrow_decoder(base),
-               .spec = engine_model_borrow_spec(base),
                .stack = stack,
                .files = files,
                .folder = folder,
+               .copies = true,
                .go_on = go_on,
                .context = context};
+    return merge_run(&m, changed);
+}
 
-    if (engine_decoder_is_quantised(m.base))
-        return err_make(ERR_UNSUPPORTED, "adapters are not merged into a quantised base: open it as auto, "
-                                         "f32 or bf16");
-    err e = engine_weights_open(files, &weights);
-    if (e.code) return e;
-    m.weights = weights;
-    m.done = memory_alloc(engine_module_count(m.spec) * sizeof *m.done);
-    e = check_all(&m);
-    if (!e.code) e = write_all(&m);
-    if (!e.code) e = check_met(&m);
-    *changed = m.changed;
-    free(m.done);
-    engine_weights_free(weights);
-    return e;
+err engine_merge_write_weights(const engine_decoder *base, engine_files *files, const engine_stack *stack,
+                               const char *folder)
+{
+    size_t changed = 0;
+    merge m = {.base = base, .stack = stack, .files = files, .folder = folder};
+    return merge_run(&m, &changed);
 }

@@ -8,7 +8,9 @@
 #define ENGINE_MERGE_H
 
 #include "engine/model.h"
+#include "engine/spec.h"
 #include "engine/stack.h"
+#include "engine/weights.h"
 
 /* The weights' files of `files` (the base's) written anew into `folder`, and every other file but adapters, stacks and
  * what git keeps copied. *changed: tensors that are others now. go_on (NULL: nobody asks): after each tensor; false
@@ -17,6 +19,14 @@
  * until then stays for the caller to remove. */
 err engine_merge_write(engine_model *base, engine_files *files, const engine_stack *stack, const char *folder,
                        bool (*go_on)(void *context), void *context, size_t *changed);
+
+/* The weights' files alone, of an untouched base. Errors as of engine_merge_write. */
+err engine_merge_write_weights(const engine_decoder *base, engine_files *files, const engine_stack *stack,
+                               const char *folder);
+
+/* ERR_UNSUPPORTED: a module's weight has no tensor of its own in the files (several share one), so that whole weights
+ * could not be written there. Needs headers alone. */
+err engine_merge_check_whole(const engine_spec *spec, const engine_weights *weights);
 
 typedef struct engine_merge_check_result {
     size_t prompt_count;

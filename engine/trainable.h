@@ -87,4 +87,12 @@ err engine_trainable_write(const engine_trainable *t, tensor_type type, bytes *o
 /* adapter_config.json, appended. `base_name`: the base's public name, "" when it has none. */
 err engine_trainable_config(const engine_trainable *t, const char *base_name, bytes *out);
 
+/* -- as a model (`full`) ----------------------------------------------------------------------------------
+ */
+
+/* The weights' files of `files`, which the base was opened from, written anew into `folder`: the same tensors in the
+ * same files, each value rounded once to the type it has there. Errors as of engine_merge_write; ERR_USAGE: an adapter
+ * is trained. */
+err engine_trainable_write_weights(const engine_trainable *t, engine_files *files, const char *folder);
+
 #endif

@@ -1,4 +1,4 @@
-/* engine/trainable_save.c: what is trained as an adapter: a stack, or a file's bytes. */
+/* engine/trainable_save.c: what is trained as an adapter, a stack or a file's bytes, and as whole weights. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "engine/adapter_internal.h"
 #include "engine/decoder_internal.h"
+#include "engine/merge.h"
 #include "engine/safetensors_write.h"
 #include "engine/trainable_internal.h"
 
@@ -109,4 +110,41 @@ err engine_trainable_write(const engine_trainable *t, tensor_type type, bytes *o
     err failed = tensor_scope_close(s);
     free(list);
     return e.code ? e : failed;
+}
+
+/* -- whole weights ------------------------------------------------------------------------------------ */
+
+/* The leaves themselves on the CPU, in f32: what a file holds is rounded once. */
+static err wide_stack(const engine_trainable *t, engine_stack **out)
+{
+    engine_adapter_part *parts = memory_alloc(t->module_count * sizeof *parts);
+    tensor_scope *s = tensor_scope_new(false);
+    for (size_t module = 0; module < t->module_count; module++) {
+        const trainable_part *from = &t->parts[module];
+        tensor *const leaves[] = {from->weight, from->bias};
+        tensor **places[] = {&parts[module].weight, &parts[module].bias};
+        for (size_t i = 0; i < COUNT_OF(leaves); i++)
+            if (leaves[i])
+                *places[i] =
+                    tensor_keep(s, tensor_to(s, tensor_detach(s, leaves[i]), TENSOR_F32, TENSOR_CPU));
+    }
+    if (t->base->spec->tied)
+        parts[ENGINE_MODULE_HEAD].weight =
+            tensor_keep(s, tensor_share(s, parts[ENGINE_MODULE_EMBED].weight));
+    engine_adapter *adapter = engine_adapter_of_parts(t->base, "in training", parts);
+    err e = tensor_scope_close(s);
+    if (!e.code) e = engine_stack_new(t->base, &(engine_stack_item){adapter, 1}, 1, out);
+    engine_adapter_free(adapter);
+    return e;
+}
+
+err engine_trainable_write_weights(const engine_trainable *t, engine_files *files, const char *folder)
+{
+    engine_stack *stack = NULL;
+    if (!t->full) return err_make(ERR_USAGE, "an adapter is trained, not the weights");
+    err e = engine_trainable_check_finite(t);
+    if (!e.code) e = wide_stack(t, &stack);
+    if (!e.code) e = engine_merge_write_weights(t->base, files, stack, folder);
+    engine_stack_free(stack);
+    return e;
 }

@@ -1,10 +1,11 @@
-/* ui/cmd/train_from.c: the plan that an adapter's commit holds. */
+/* ui/cmd/train_from.c: the plan that a commit of training holds. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "engine/weights.h"
 #include "repo/resolve.h"
 #include "ui/app/model_source.h"
 #include "ui/cmd/model_open.h"
@@ -18,7 +19,35 @@ enum { TRAIN_JSON_BYTES_MAX = 4 << 20, TRAIN_JSON_DEPTH = 16 };
 static bool is_train_json(const char *name)
 {
     size_t size = strlen(name), end = strlen(ENDING);
+    if (strcmp(name, UI_RUN_WEIGHTS ENDING) == 0) return true;
     return text_starts_with(name, "adapters/") && size > end && strcmp(name + size - end, ENDING) == 0;
+}
+
+static bool is_same_file(engine_files *now, engine_files *before, const char *name)
+{
+    CLEANUP(bytes_free) bytes new = {0}, old = {0};
+    if (!engine_files_has(now, name) || !engine_files_has(before, name)) return false;
+    bool read = !engine_files_content_id(now, name, &new).code && !engine_files_content_id(before, name, &old).code;
+    return read && bytes_view_equal(bytes_borrow(&new), bytes_borrow(&old));
+}
+
+/* The plan or what it made: a run's second commit has the same plan. */
+static bool is_changed(engine_files *now, engine_files *before, const char *plan)
+{
+    CLEANUP(bytes_free) bytes names = {0};
+    size_t count = 0;
+
+    if (!before || !is_same_file(now, before, plan)) return true;
+    if (strchr(plan, '/')) {
+        bytes_append(&names, plan, strlen(plan) - strlen(ENDING));
+        bytes_append_text(&names, ".safetensors");
+        return !is_same_file(now, before, bytes_text(&names));
+    }
+    if (engine_weights_list_files(now, &names, &count).code) return false;
+    const char *name = bytes_text(&names);
+    for (size_t i = 0; i < count; i++, name += strlen(name) + 1)
+        if (!is_same_file(now, before, name)) return true;
+    return false;
 }
 
 /* The one that the commit changed; *name is borrowed from `now`. */
@@ -27,23 +56,19 @@ static err find_changed(engine_files *now, engine_files *before, const char *wan
 {
     size_t found = 0;
     for (size_t i = 0; i < engine_files_count(now); i++) {
-        CLEANUP(bytes_free) bytes new = {0}, old = {0};
         const char *file = engine_files_borrow_name(now, i);
         if (!is_train_json(file)) continue;
-        if (wanted && !strstr(file, wanted)) continue;
-        err e = engine_files_read(now, file, TRAIN_JSON_BYTES_MAX, &new);
-        if (!e.code && before) e = engine_files_read_optional(before, file, TRAIN_JSON_BYTES_MAX, &old);
-        if (e.code) return e;
-        if (!wanted && bytes_view_equal(bytes_borrow(&new), bytes_borrow(&old))) continue;
-        *name = file;
+        if (wanted ? !strstr(file, wanted) : !is_changed(now, before, file)) continue;
         bytes_clear(json);
-        bytes_append_view(json, bytes_borrow(&new));
+        err e = engine_files_read(now, file, TRAIN_JSON_BYTES_MAX, json);
+        if (e.code) return e;
+        *name = file;
         found++;
     }
     if (found == 1) return ERR_OK;
     return err_make(ERR_USAGE, "the commit %s: --adapter NAME says which run is meant",
-                    found ? "changed the plans of more than one adapter"
-                          : "changed no adapter that was trained here");
+                    found ? "changed more than one plan"
+                          : "changed nothing that was trained here");
 }
 
 static err read_plan(bytes_view json, ui_train_plan *out, char **digest, char **init_sha256)
@@ -96,7 +121,7 @@ err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, char *
     free(warning);
     if (!e.code) e = find_changed(now, before, ui_arguments_text(a, "adapter"), &name, &json);
     if (!e.code) {
-        const char *file = name + strlen("adapters/");
+        const char *file = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
         free(out->plan.adapter);
         out->plan.adapter = memory_text_n(file, strlen(file) - strlen(ENDING));
         e = read_plan(bytes_borrow(&json), out, digest, init_sha256);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "base/text.h"
+#include "engine/merge.h"
 #include "repo/resolve.h"
 #include "ui/app/adapters.h"
 #include "ui/app/model_source.h"
@@ -142,6 +143,10 @@ static err choose_adapter(ui_cli *cli, const ui_arguments *a, ui_run_plan *plan)
     err e = ERR_OK;
 
     if (*plan->adapter) return e; /* --from knows it */
+    if (plan->settings.full) {
+        set_text(&plan->adapter, UI_RUN_WEIGHTS);
+        return e;
+    }
     char *name = given ? memory_text(given) : name_of_file(plan->data[0]);
     list_at(cli, plan, &list);
     size_t digits = strspn(name, "0123456789");
@@ -178,8 +183,24 @@ static err read_settings(const ui_arguments *a, training_settings *s)
         err e = training_settings_set(s, row->flag, a->given[i].value ? a->given[i].value : "on");
         if (e.code) return e;
     }
-    return s->full ? err_make(ERR_UNSUPPORTED, "--full: a run commits an adapter, and whole weights are none")
-                   : ERR_OK;
+    return ERR_OK;
+}
+
+/* What --full would not look at. */
+static err check_full(const ui_arguments *a, const ui_run_plan *plan)
+{
+    static const char *const of_adapters[] = {"adapter",      "init-adapter",  "rank", "alpha",     "targets",      "layers",
+                                              "rank-pattern", "alpha-pattern", "init", "lora-plus", "adapter-dtype"};
+    if (!plan->settings.full) return ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(of_adapters); i++)
+        if (ui_arguments_has(a, of_adapters[i]) && !(i == 0 && ui_arguments_has(a, "from")))
+            return err_make(ERR_USAGE, "--full trains the weights themselves: --%s belongs to adapters",
+                            of_adapters[i]);
+    if (strcmp(plan->dtype, "int8") == 0 || strcmp(plan->dtype, "nf4") == 0)
+        return err_make(ERR_USAGE,
+                        "--full trains the weights themselves, and --dtype %s packs them: take auto, f32 or bf16",
+                        plan->dtype);
+    return ERR_OK;
 }
 
 static err absolute(const char *option, const char *path, char **out)
@@ -270,7 +291,10 @@ static err plan_of_data(const training_data *data, const engine_model *model, co
     if (!e.code) e = training_settings_settle(s, training_data_is_preference(data));
     if (e.code) return e;
     engine_trainable_options how = run_trainable_options(s);
-    e = engine_trainable_check(engine_model_borrow_spec(model), &how, &out->parameters);
+    const engine_spec *spec = engine_model_borrow_spec(model);
+    e = engine_trainable_check(spec, &how, &out->parameters);
+    if (!e.code && s->full)
+        e = err_note(engine_merge_check_whole(spec, engine_model_borrow_weights(model)), "--full");
     if (!e.code) e = count_windows(data, s, out);
     if (e.code) return e;
     set_text(&out->plan.data_digest, training_data_borrow_digest(data));
@@ -334,6 +358,7 @@ err ui_train_plan_make(ui_cli *cli, const ui_arguments *a, ui_train_plan *out)
                      "the run began with an adapter (sha256 %.12s): --init-adapter PATH says where it lies",
                      init_sha256);
     if (!e.code) e = read_device(cli, a, &out->plan);
+    if (!e.code) e = check_full(a, &out->plan);
     if (!e.code) e = find_repository(cli, a, &out->plan);
     if (!e.code) e = read_data(cli, digest, out);
     if (!e.code) e = choose_adapter(cli, a, &out->plan);

@@ -19,12 +19,15 @@ enum {
     UI_RUN_CHANGES_MAX = 10000
 };
 
+/* What a run of --full is called in the place of an adapter: its plan is weights.train.json. */
+#define UI_RUN_WEIGHTS "weights"
+
 typedef struct ui_run_plan {
     char id[UI_RUN_ID_SIZE];
     char *model;            /* what people call it: "demo" */
     char *folder;           /* the repository */
     char *base_commit;      /* 40 digits: its files are trained on */
-    char *branch, *adapter; /* "main", "03_polite" */
+    char *branch, *adapter; /* "main", "03_polite"; UI_RUN_WEIGHTS: --full */
     char *device, *dtype;   /* as in engine_model_options */
     char **data;            /* absolute paths */
     size_t data_count;

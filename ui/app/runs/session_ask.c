@@ -25,6 +25,7 @@ struct run_answer {
     run_answer *next;
     uint64_t client;
     uint64_t step;
+    engine_model *model; /* of a commit's whole weights; NULL: the run's */
     engine_stack *stack;
     engine_cache_pool *pool;
     engine_cache *cache;
@@ -46,9 +47,15 @@ static void answer_free(run_answer *a)
     engine_cache_free(a->cache);
     engine_cache_pool_free(a->pool);
     engine_stack_free(a->stack);
+    engine_model_free(a->model);
     engine_ids_free(&a->ids);
     free(a->logits);
     free(a);
+}
+
+static engine_decoder *decoder_of(run_session *s, const run_answer *a)
+{
+    return engine_model_borrow_decoder(a->model ? a->model : s->model);
 }
 
 static void take_token(run_session *s, run_answer *a, int32_t id)
@@ -77,8 +84,7 @@ static err answer_advance(run_session *s, run_answer *a)
                               .stack = a->stack,
                               .want = ends ? ENGINE_LOGITS_LAST : ENGINE_LOGITS_NONE,
                               .length_planned = a->prompt_count + a->token_count_max};
-    err e = engine_decoder_step(engine_model_borrow_decoder(s->model), a->ids.data + done, &segment, 1,
-                                a->logits);
+    err e = engine_decoder_step(decoder_of(s, a), a->ids.data + done, &segment, 1, a->logits);
     if (e.code || !ends) return e;
     engine_pick pick;
     e = engine_sampler_pick(a->sampler, a->logits, NULL, 0, false, 0, &pick);
@@ -88,7 +94,7 @@ static err answer_advance(run_session *s, run_answer *a)
 
 static err answer_begin(run_session *s, run_answer *a)
 {
-    engine_decoder *decoder = engine_model_borrow_decoder(s->model);
+    engine_decoder *decoder = decoder_of(s, a);
     engine_cache_shape shape = engine_decoder_cache_shape(decoder);
     const engine_spec *spec = engine_model_borrow_spec(s->model);
     engine_sampling greedy = engine_sampling_neutral();
@@ -153,23 +159,35 @@ static err commit_of_step(run_session *s, uint64_t step, char commit[64])
     return e;
 }
 
-static err stack_of_step(run_session *s, uint64_t step, engine_stack **out)
+static err adapter_of_commit(run_session *s, engine_files *files, engine_stack **out)
 {
     CLEANUP(bytes_free) bytes name = {0};
-    engine_files *files = NULL;
+    engine_decoder *decoder = engine_model_borrow_decoder(s->model);
     engine_adapter *adapter = NULL;
+
+    bytes_printf(&name, "adapters/%s.safetensors", s->plan.adapter);
+    err e = engine_adapter_open_in(files, bytes_text(&name), decoder, &adapter);
+    if (!e.code) e = engine_stack_new(decoder, &(engine_stack_item){adapter, 1}, 1, out);
+    engine_adapter_free(adapter);
+    return e;
+}
+
+static err weights_of_step(run_session *s, run_answer *a)
+{
+    engine_files *files = NULL;
     char commit[64], *warning = NULL;
 
-    err e = commit_of_step(s, step, commit);
+    err e = commit_of_step(s, a->step, commit);
     if (!e.code)
         e = ui_model_source_open(&s->context, s->plan.folder, commit, s->plan.model, &files, &warning);
     free(warning);
     if (e.code) return e;
-    engine_decoder *decoder = engine_model_borrow_decoder(s->model);
-    bytes_printf(&name, "adapters/%s.safetensors", s->plan.adapter);
-    e = engine_adapter_open_in(files, bytes_text(&name), decoder, &adapter);
-    if (!e.code) e = engine_stack_new(decoder, &(engine_stack_item){adapter, 1}, 1, out);
-    engine_adapter_free(adapter);
+    if (s->plan.settings.full) {
+        engine_model_options how = {
+            .device = s->plan.device, .dtype = s->plan.dtype, .threads = s->plan.threads, .weights = true};
+        return engine_model_open(files, &how, &a->model); /* which takes the files */
+    }
+    e = adapter_of_commit(s, files, &a->stack);
     engine_files_free(files);
     return e;
 }
@@ -211,7 +229,7 @@ static void ask_generate(run_session *s, uint64_t client, const json_node *reque
     a->client = client;
     a->step = step < 0 ? training_trainer_step_number(s->trainer) : (uint64_t)step;
     a->token_count_max = (size_t)MAX_OF(json_int(json_get(request, "tokens"), ANSWER_TOKENS), 1);
-    err e = step < 0 ? engine_trainable_stack(s->trainable, &a->stack) : stack_of_step(s, a->step, &a->stack);
+    err e = step < 0 ? engine_trainable_stack(s->trainable, &a->stack) : weights_of_step(s, a);
     if (!e.code) e = encode(s, text, &a->ids);
     if (!e.code) e = answer_begin(s, a);
     a->lost_ms = (clock_seconds() - began) * 1000;

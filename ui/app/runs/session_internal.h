@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "engine/model.h"
+#include "repo/checkpoint.h"
 #include "repo/handle.h"
 #include "training/state.h"
 #include "training/trainer.h"
@@ -86,6 +87,25 @@ bool run_has_answers(const run_session *s);
 void run_answers_free(run_session *s);
 /* Greedy words after a prompt with the weights of now, for samples. Appended. */
 err run_complete(run_session *s, const char *prompt, size_t token_count_max, bytes *out);
+
+/* -- what is committed, session_files.c ---------------------------------------------------------------------
+ */
+
+typedef struct run_file_owned {
+    char *path, *from_path;
+    bytes content;
+} run_file_owned;
+
+/* An adapter's three files, or (--full) the weights' files and weights.train.json. */
+typedef struct run_files {
+    repo_checkpoint_file *list;
+    run_file_owned *owned; /* what the list borrows */
+    size_t count;
+    uint64_t bytes; /* of weights */
+    char *folder;   /* where they lie until they are freed; NULL */
+} run_files;
+err run_files_make(run_session *s, run_files *out); /* after an error to be freed, too */
+void run_files_free(run_files *files);              /* a zeroed one is fine */
 
 /* -- saving, session_save.c ---------------------------------------------------------------------------------
  */

@@ -16,11 +16,14 @@ enum { TAG_TRIES = 1000, FAILED_SAVES_MAX = 2 };
 /* -- the state
  * ----------------------------------------------------------------------------------------------- */
 
-/* Two states and an adapter, or the sentence. */
+/* Two states and what is committed, or the sentence. */
 static err check_space(const run_session *s)
 {
     struct statvfs disk;
-    uint64_t wanted = 2 * training_state_bytes(s->trainer) + 4 * engine_trainable_parameters(s->trainable);
+    bool full = s->plan.settings.full;
+    uint64_t wanted = 2 * training_state_bytes(s->trainer);
+    /* Weights are written beside the state before they go into the store. */
+    wanted += full ? 2 * engine_model_bytes(s->model) : 4 * engine_trainable_parameters(s->trainable);
     if (statvfs(s->folder, &disk) != 0) return err_errno("look at %s", s->folder);
     uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (room >= wanted) return ERR_OK;
@@ -98,111 +101,8 @@ void run_prune_states(run_session *s)
     free(steps);
 }
 
-/* -- train.json
- * ---------------------------------------------------------------------------------------------- */
-
-static int keys_compare(const void *a, const void *b)
-{
-    const cJSON *const *left = a, *const *right = b;
-    return strcmp((*left)->string, (*right)->string);
-}
-
-/* Equal plans give equal bytes: members in the order of their keys. */
-static void sort_keys(cJSON *object)
-{
-    size_t count = (size_t)cJSON_GetArraySize(object), at = 0;
-    cJSON **items = memory_alloc((count + 1) * sizeof(cJSON *));
-    while (object->child) items[at++] = cJSON_DetachItemViaPointer(object, object->child);
-    qsort(items, count, sizeof(cJSON *), keys_compare);
-    for (size_t i = 0; i < count; i++) {
-        char *key = memory_text(items[i]->string);
-        cJSON_AddItemToObject(object, key, items[i]);
-        free(key);
-    }
-    free(items);
-}
-
-static void add_files(cJSON *data, const training_data *d)
-{
-    cJSON *files = cJSON_AddArrayToObject(data, "files");
-    for (size_t i = 0; i < training_data_file_count(d); i++) {
-        cJSON *file = cJSON_CreateObject();
-        cJSON_AddStringToObject(file, "name", training_data_borrow_file(d, i));
-        cJSON_AddStringToObject(file, "sha256", training_data_borrow_file_digest(d, i));
-        cJSON_AddItemToArray(files, file);
-    }
-}
-
-static void write_train_json(const run_session *s, bytes *out)
-{
-    CLEANUP(bytes_free) bytes settings_text = {0}, changes = {0};
-    const ui_run_plan *plan = &s->plan;
-
-    training_settings_write(&plan->settings, &settings_text);
-    cJSON *o = cJSON_Parse(bytes_text(&settings_text));
-    cJSON *base = cJSON_AddObjectToObject(o, "base");
-    cJSON_AddStringToObject(base, "commit", plan->base_commit);
-    cJSON_AddStringToObject(base, "name", plan->model);
-    ui_run_changes_write(s->changes, s->change_count, &changes);
-    cJSON_AddItemToObject(o, "changes", cJSON_Parse(bytes_text(&changes)));
-    cJSON *data = cJSON_AddObjectToObject(o, "data");
-    cJSON_AddStringToObject(data, "digest", training_data_borrow_digest(s->data));
-    add_files(data, s->data);
-    if (s->eval_data) {
-        cJSON *eval = cJSON_AddObjectToObject(o, "eval_data");
-        cJSON_AddStringToObject(eval, "digest", training_data_borrow_digest(s->eval_data));
-        add_files(eval, s->eval_data);
-    }
-    cJSON_AddStringToObject(o, "device", plan->device);
-    cJSON_AddStringToObject(o, "dtype", plan->dtype);
-    cJSON_AddNumberToObject(o, "format", 1);
-    if (s->init_sha256) {
-        cJSON *init = cJSON_AddObjectToObject(o, "init_adapter");
-        cJSON_AddStringToObject(init, "name", file_name(plan->init_adapter));
-        cJSON_AddStringToObject(init, "sha256", s->init_sha256);
-    } else {
-        cJSON_AddNullToObject(o, "init_adapter");
-    }
-    if (*plan->parent) cJSON_AddStringToObject(o, "parent", plan->parent);
-    cJSON_AddStringToObject(o, "program", HYPRSTREAM_VERSION);
-    cJSON_AddStringToObject(o, "run", plan->id);
-    cJSON_AddNumberToObject(o, "threads", plan->threads);
-    cJSON_AddNumberToObject(o, "world_size", 1);
-    sort_keys(o);
-    char *text = cJSON_Print(o);
-    cJSON_Delete(o);
-    if (!text) memory_exhausted(0);
-    bytes_append_text(out, text);
-    bytes_append_byte(out, '\n');
-    cJSON_free(text);
-}
-
 /* -- the commit
  * ---------------------------------------------------------------------------------------------- */
-
-typedef struct adapter_files {
-    bytes paths[3], contents[3];
-} adapter_files;
-
-static void adapter_files_free(adapter_files *f)
-{
-    for (size_t i = 0; i < 3; i++) {
-        bytes_free(&f->paths[i]);
-        bytes_free(&f->contents[i]);
-    }
-}
-
-static err adapter_files_make(const run_session *s, adapter_files *out)
-{
-    static const char *const endings[] = {"safetensors", "config.json", "train.json"};
-    tensor_type type = s->plan.settings.adapter_dtype == TRAINING_DTYPE_BF16 ? TENSOR_BF16 : TENSOR_F32;
-    for (size_t i = 0; i < 3; i++)
-        bytes_printf(&out->paths[i], "adapters/%s.%s", s->plan.adapter, endings[i]);
-    err e = engine_trainable_write(s->trainable, type, &out->contents[0]);
-    if (!e.code) e = engine_trainable_config(s->trainable, s->plan.model, &out->contents[1]);
-    if (!e.code) write_train_json(s, &out->contents[2]);
-    return e;
-}
 
 static void number_text(bytes *out, double value)
 {
@@ -227,24 +127,20 @@ static size_t trailers_make(const run_session *s, bytes *texts, repo_trailer *ou
     return count;
 }
 
-static err commit_files(run_session *s, repo_handle *r, const adapter_files *files,
+static err commit_files(run_session *s, repo_handle *r, const run_files *files,
                         repo_checkpoint_done *done)
 {
     CLEANUP(bytes_free) bytes subject = {0};
     bytes texts[7] = {{0}};
     repo_trailer trailers[7];
-    repo_checkpoint_file list[3];
 
-    for (size_t i = 0; i < 3; i++)
-        list[i] = (repo_checkpoint_file){.path = bytes_text(&files->paths[i]),
-                                         .content = bytes_borrow(&files->contents[i])};
     bytes_printf(&subject, "Train %s: step %llu", s->plan.adapter,
                  (unsigned long long)training_trainer_step_number(s->trainer));
     if (isfinite(s->last_eval)) bytes_printf(&subject, ", eval loss %.4f", s->last_eval);
     repo_checkpoint what = {.branch = s->plan.branch,
                             .start = s->plan.base_commit,
-                            .files = list,
-                            .file_count = 3,
+                            .files = files->list,
+                            .file_count = files->count,
                             .subject = bytes_text(&subject),
                             .trailers = trailers,
                             .trailer_count = trailers_make(s, texts, trailers)};
@@ -295,7 +191,7 @@ static void commit_row(run_session *s, const char *commit, const char *tag, uint
     run_say(s, event);
 }
 
-static err commit_and_tag(run_session *s, const adapter_files *files, bool tag)
+static err commit_and_tag(run_session *s, const run_files *files, bool tag)
 {
     repo_handle *r = NULL;
     repo_checkpoint_done done;
@@ -306,18 +202,18 @@ static err commit_and_tag(run_session *s, const adapter_files *files, bool tag)
     if (!e.code) e = commit_files(s, r, files, &done);
     if (!e.code && tag) e = tag_commit(s, r, done.commit.hex, step, tagged);
     repo_close(r);
-    if (!e.code) commit_row(s, done.commit.hex, tagged, step, files->contents[0].size, s->last_eval);
+    if (!e.code) commit_row(s, done.commit.hex, tagged, step, files->bytes, s->last_eval);
     return e;
 }
 
 err run_checkpoint(run_session *s, bool tag)
 {
-    CLEANUP(adapter_files_free) adapter_files files = {0};
+    CLEANUP(run_files_free) run_files files = {0};
     double began = clock_seconds();
 
     err e = run_save_state(s);
     if (e.code) return e; /* told */
-    e = adapter_files_make(s, &files);
+    e = run_files_make(s, &files);
     if (!e.code) e = commit_and_tag(s, &files, tag);
     s->save_ms += (clock_seconds() - began) * 1000;
     if (e.code)

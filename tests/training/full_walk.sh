@@ -1,0 +1,114 @@
+#!/bin/bash
+# Whole weights from outside: full_walk.sh PROGRAM.
+#
+# `train --full` on a copy of the demo whose weights lie in two shards: the loss falls, the commit holds the same files and
+# the plan and nothing else, its weights answer as the run did, a run that was stopped, killed or begun from the commit's
+# plan ends with the same bytes, and what belongs to adapters is refused.
+set -u
+. "$(dirname "$0")/../support/walk.sh"
+lfs_filter
+demo=$tests/../assets/demo data=$home/lines.jsonl
+model=$HYPRSTREAM_MODELS_DIR/tiny
+mkdir -p "$model"
+cp -r "$demo"/*.json "$demo"/*.jinja "$model"
+python3 - "$demo/model.safetensors" "$model" <<'PY'
+import json, struct, sys
+raw = open(sys.argv[1], "rb").read()
+size = struct.unpack("<Q", raw[:8])[0]
+header, body = json.loads(raw[8:8 + size]), raw[8 + size:]
+header.pop("__metadata__", None)
+names, places, total = sorted(header), {}, 0
+for part, chosen in enumerate((names[::2], names[1::2]), 1):
+    file, at, out, data = f"model-0000{part}-of-00002.safetensors", 0, {"__metadata__": {"format": "pt"}}, b""
+    for name in chosen:
+        begin, end = header[name]["data_offsets"]
+        out[name] = dict(header[name], data_offsets=[at, at + end - begin])
+        data, at, places[name] = data + body[begin:end], at + end - begin, file
+    text = json.dumps(out).encode()
+    text += b" " * (-len(text) % 8)
+    open(f"{sys.argv[2]}/{file}", "wb").write(struct.pack("<Q", len(text)) + text + data)
+    total += at
+json.dump({"metadata": {"total_size": total}, "weight_map": places}, open(f"{sys.argv[2]}/model.safetensors.index.json", "w"))
+PY
+head -24 "$demo/data/polite.jsonl" >"$data"
+echo '*.safetensors filter=lfs diff=lfs merge=lfs -text' >"$model/.gitattributes"
+git config --global user.name Ada
+git config --global user.email ada@example.invalid
+git init -q -b main "$model"
+git -C "$model" add -A
+git -C "$model" commit -qm 'The demo in two shards'
+base=$(git -C "$model" rev-parse HEAD)
+
+# train BRANCH ARGUMENTS...: whole weights, committed on the branch.
+train() {
+    branch=$1
+    shift
+    "$program" train tiny:"$base" --data "$data" --branch "$branch" --full --threads 1 --dtype f32 --lr 2e-4 --window 4 \
+        --max-length 96 --packing on --save-every 2 --steps 6 --eval-every 3 "$@" >"$home/log" 2>&1
+}
+# shards BRANCH: the pointers of its weights.
+shards() { for n in 1 2; do git -C "$model" show "$1:model-0000$n-of-00002.safetensors"; done | grep '^oid'; }
+
+say 'whole weights train, and their files are committed where the run says'
+train whole --json || fail "train: $(tail -3 "$home/log")"
+python3 - "$home/log" <<'PY' || fail 'the loss did not fall'
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+plan = rows[0]
+assert plan["adapter"] == "weights" and plan["parameters"] > 3e6, plan
+evals = [r["eval_loss"] for r in rows if r.get("event") == "eval"]
+print("held-out loss", evals)
+assert evals[-1] < evals[0] - 0.2, evals
+PY
+same "$(git -C "$model" diff --name-only "$base" whole | tr '\n' ' ')" \
+    'model-00001-of-00002.safetensors model-00002-of-00002.safetensors weights.train.json ' 'what the commits changed'
+same "$(git -C "$model" rev-parse main)" "$base" 'the branch that was checked out'
+same "$(git -C "$model" status --porcelain)" '' 'the checkout'
+same "$(shards whole | wc -l)" 2 'shards under LFS'
+git -C "$model" log -1 --format=%B whole | grep -q '^Base-Commit: '"$base" || fail 'no trailers'
+git -C "$model" tag | grep -q '^checkpoint-6' || fail 'no tag'
+git -C "$model" fsck --no-dangling >"$home/out" 2>&1 || fail "fsck: $(cat "$home/out")"
+ls "$XDG_STATE_HOME"/hyprstream/runs/*/weights.part 2>/dev/null && fail 'weights were left beside the states'
+
+say 'the commit answers with the new weights, as the run did'
+train asked --detach || fail "train: $(tail -3 "$home/log")"
+"$program" runs pause last >"$home/out" 2>&1
+"$program" runs commit last >"$home/out" 2>&1 || fail "commit: $(cat "$home/out")"
+step=$(sed -n 's/.*at step //p' "$home/out")
+"$program" runs ask last 'how do I quit?' -n 12 >"$home/live" 2>/dev/null
+"$program" runs ask last 'how do I quit?' -n 12 --step "$step" >"$home/then" 2>"$home/said" || fail "ask --step: $(cat "$home/said")"
+"$program" infer tiny:asked -p 'how do I quit?' --temp 0 -n 12 --dtype auto --threads 1 >"$home/later"
+same "$(tr -d '\n' <"$home/then")" "$(tr -d '\n' <"$home/live")" "the answer of the commit at step $step"
+"$program" runs stop last >"$home/out" 2>&1
+"$program" score tiny --text 'Of course, with pleasure.' --json >"$home/before"
+"$program" score tiny:whole --text 'Of course, with pleasure.' --json >"$home/after"
+cmp -s "$home/before" "$home/after" && fail 'the weights of the commit are those of the base'
+
+say 'a run that was stopped, or killed, ends with the same bytes'
+"$program" train --resume last >"$home/log" 2>&1 || fail "resume: $(tail -3 "$home/log")"
+same "$(shards asked)" "$(shards whole)" 'the weights of the resumed run'
+train killed --detach
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    [ "$(json 'o["runs"][0]["step"]' runs list)" -ge 2 ] && break
+    sleep 0.3
+done
+pid=$(pgrep -f "__run $(json 'o["runs"][0]["run"]' runs list)" | head -1)
+[ "$pid" ] && kill -9 "$pid" && sleep 0.3 && { "$program" train --resume last >"$home/log" 2>&1 || fail "resume: $(tail -3 "$home/log")"; }
+same "$(shards killed)" "$(shards whole)" 'the weights of the killed run'
+
+say "a commit's plan runs again to the same bytes"
+"$program" train tiny --from whole --data "$data" --branch again >"$home/log" 2>&1 || fail "from: $(tail -3 "$home/log")"
+same "$(shards again)" "$(shards whole)" 'the weights made again'
+
+say 'where the branch is checked out, the files lie there'
+"$program" train tiny --data "$data" --full --steps 1 --max-length 96 --threads 1 >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
+same "$(git -C "$model" status --porcelain)" '' 'the checkout'
+[ "$(git -C "$model" rev-parse main)" != "$base" ] || fail 'main did not move'
+
+say 'what belongs to adapters is refused'
+ran 2 'packs them' train tiny --data "$data" --full --dtype nf4 --dry-run
+ran 2 'packs them' train tiny --data "$data" --full --dtype int8 --dry-run
+ran 2 '--rank belongs to adapters' train tiny --data "$data" --full --rank 8 --dry-run
+ran 2 '--init-adapter belongs to adapters' train tiny --data "$data" --full --init-adapter "$demo/adapters/01_brief.safetensors" --dry-run
+ran 2 'belong to adapters' train tiny --data "$data" --full --dora --dry-run
+exit "$((failures > 0))"
