@@ -255,7 +255,8 @@ static bool tied_alike(const merge *m)
     const tensor *embed = engine_stack_borrow_weight(m->stack, ENGINE_MODULE_EMBED);
     const tensor *head = engine_stack_borrow_weight(m->stack, ENGINE_MODULE_HEAD);
     return embed && head && tensor_borrow_data(embed) == tensor_borrow_data(head) &&
-           !engine_stack_acts(m->stack, ENGINE_MODULE_EMBED) && !engine_stack_acts(m->stack, ENGINE_MODULE_HEAD);
+           !engine_stack_acts(m->stack, ENGINE_MODULE_EMBED) &&
+           !engine_stack_acts(m->stack, ENGINE_MODULE_HEAD);
 }
 
 static err check_module(const merge *m, size_t module)
@@ -264,7 +265,8 @@ static err check_module(const merge *m, size_t module)
     bool weight = touches(m, module, PART_WEIGHT), bias = touches(m, module, PART_BIAS);
     engine_module_kind kind = engine_module_kind_of(module);
     engine_module_name(m->spec, module, name, sizeof name);
-    if (weight && m->spec->tied && (kind == ENGINE_MODULE_EMBED || kind == ENGINE_MODULE_HEAD) && !tied_alike(m))
+    if (weight && m->spec->tied && (kind == ENGINE_MODULE_EMBED || kind == ENGINE_MODULE_HEAD) &&
+        !tied_alike(m))
         return err_make(ERR_UNSUPPORTED,
                         "%s shares its weight with the other end of the model, which would change too", name);
     if (bias && !engine_decoder_borrow_bias(m->base, module))
@@ -301,7 +303,8 @@ err engine_merge_check_whole(const engine_spec *spec, const engine_weights *weig
     m.done = memory_alloc(engine_module_count(spec) * sizeof *m.done);
     for (size_t i = 0; i < engine_weights_count(weights); i++) {
         size_t module = 0;
-        if (part_of(&m, engine_weights_borrow(weights, i)->name, &module) == PART_WEIGHT) m.done[module] = true;
+        if (part_of(&m, engine_weights_borrow(weights, i)->name, &module) == PART_WEIGHT)
+            m.done[module] = true;
     }
     if (spec->tied) m.done[ENGINE_MODULE_HEAD] = true;
     for (size_t module = 0; module < engine_module_count(spec) && !e.code; module++) {

@@ -26,7 +26,7 @@ static training_optimizer_options optimizer_options(const training_settings *s)
     return o;
 }
 
-static training_schedule schedule_of(const training_settings *s, uint64_t total)
+training_schedule training_trainer_schedule(const training_settings *s, uint64_t total)
 {
     bool ratio = s->warmup < 1;
     return (training_schedule){
@@ -86,7 +86,7 @@ err training_trainer_new(const training_trainer_options *options, training_train
     if (!e.code) e = training_optimizer_new(options->trainable, &how, &tr->optimizer);
     if (!e.code) {
         tr->total = s->steps ? (uint64_t)s->steps : (uint64_t)s->epochs * training_windows_count(tr->windows);
-        tr->schedule = schedule_of(s, tr->total);
+        tr->schedule = training_trainer_schedule(s, tr->total);
         *out = tr;
     } else {
         training_trainer_free(tr);
@@ -122,7 +122,7 @@ void training_trainer_rate_set(training_trainer *tr, double rate) { tr->rate = r
 void training_trainer_total_set(training_trainer *tr, uint64_t total, bool keep_curve)
 {
     tr->total = total;
-    if (!keep_curve) tr->schedule = schedule_of(tr->settings, total);
+    if (!keep_curve) tr->schedule = training_trainer_schedule(tr->settings, total);
 }
 
 uint64_t training_trainer_curve(const training_trainer *tr) { return tr->schedule.total; }

@@ -52,6 +52,8 @@ void training_trainer_rate_set(training_trainer *tr, double rate); /* see traini
 /* A longer (or shorter) run. `keep_curve`: the schedule keeps the length it had. */
 void training_trainer_total_set(training_trainer *tr, uint64_t total, bool keep_curve);
 uint64_t training_trainer_curve(const training_trainer *tr); /* steps that the schedule is laid over */
+/* The schedule that these settings lay over so many steps. */
+training_schedule training_trainer_schedule(const training_settings *settings, uint64_t total);
 
 /* -- a step ------------------------------------------------------------------------------------------------
  */

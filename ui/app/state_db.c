@@ -47,6 +47,12 @@ static const char *const schema[] = {
     /* What the person thinks of an answer (ui_rating), and when that was said. */
     ("ALTER TABLE message ADD COLUMN rating INTEGER NOT NULL DEFAULT 0;"
      "ALTER TABLE message ADD COLUMN rated INTEGER NOT NULL DEFAULT 0;"),
+
+    /* What a run was forked from, and what it warned of. */
+    ("ALTER TABLE runs ADD COLUMN parent TEXT NOT NULL DEFAULT '';"
+     "CREATE TABLE alerts(run INTEGER NOT NULL REFERENCES runs(run) ON DELETE CASCADE,"
+     " step INTEGER NOT NULL, kind TEXT NOT NULL, attempt INTEGER NOT NULL, text TEXT NOT NULL,"
+     " advice TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(run, step, kind, attempt)) WITHOUT ROWID;"),
 };
 
 enum { DAY_SECONDS = 24 * 60 * 60 };

@@ -47,6 +47,10 @@ static cJSON *row_json(const ui_runs *r, const ui_run_row *row)
     ui_json_add_number(o, "best_step", row->has_best ? (double)row->best_step : NAN);
     ui_json_add_number(o, "best_eval_loss", row->has_best ? row->best_loss : NAN);
     cJSON_AddStringToObject(o, "data_digest", row->data_digest);
+    if (*row->parent)
+        cJSON_AddStringToObject(o, "parent", row->parent);
+    else
+        cJSON_AddNullToObject(o, "parent");
     cJSON_AddNumberToObject(o, "started_ms", (double)row->started_ms);
     ui_json_add_number(o, "ended_ms", row->ended_ms ? (double)row->ended_ms : NAN);
     ui_json_add_text(o, "error", bytes_view_of(row->error));
@@ -146,6 +150,7 @@ static err show_text(const ui_runs *r, const ui_run_row *row, const ui_run_check
     ui_show_text(out, bytes_view_of(row->branch));
     fprintf(out, ", attempt %u, data sha256:%.12s\nsettings %s\n", row->attempt, row->data_digest,
             row->config);
+    if (*row->parent) fprintf(out, "goes on from run %s\n", row->parent);
     if (*row->error) fprintf(out, "ended: %s\n", row->error);
     for (size_t i = 0; i < count; i++) print_checkpoint(out, &saved[i]);
     return ui_run_store_samples(r->store, row->run, add_sample, &to);

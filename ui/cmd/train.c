@@ -87,7 +87,7 @@ static void plan_text(const ui_train_plan *p, FILE *out)
 /* -- starting
  * ------------------------------------------------------------------------------------------------- */
 
-static err add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps)
+err ui_train_add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps)
 {
     CLEANUP(bytes_free) bytes config = {0};
     ui_run_store *store = NULL;
@@ -103,6 +103,7 @@ static err add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps)
                       .config = (char *)(uintptr_t)bytes_text(&config),
                       .data_digest = plan->data_digest,
                       .steps_total = steps,
+                      .parent = plan->parent,
                       .world_size = 1,
                       .started_ms = run_now_ms()};
     memcpy(row.id, plan->id, sizeof row.id);
@@ -112,7 +113,7 @@ static err add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps)
     return e;
 }
 
-static err start(ui_cli *cli, const ui_arguments *a, const char *id)
+err ui_train_start(ui_cli *cli, const ui_arguments *a, const char *id)
 {
     ui_watch_options how = {.json = ui_arguments_has(a, "json"), .owns = true, .starts = true};
 
@@ -136,48 +137,9 @@ static err begin(ui_cli *cli, const ui_arguments *a, ui_train_plan *p)
     char *folder = ui_run_folder(settings_borrow_folders(cli->settings)->state, p->plan.id);
     err e = ui_run_plan_save(&p->plan, folder);
     if (!e.code && p->change_count) e = ui_run_changes_save(folder, p->changes, p->change_count);
-    if (!e.code) e = add_row(cli, &p->plan, p->steps);
+    if (!e.code) e = ui_train_add_row(cli, &p->plan, p->steps);
     free(folder);
-    return e.code ? e : start(cli, a, p->plan.id);
-}
-
-/* -- going on
- * --------------------------------------------------------------------------------------------------- */
-
-static err check_resumable(const ui_run_row *row, const char *state_folder)
-{
-    const char *state = ui_run_state_shown(row, state_folder);
-    char *folder = ui_run_folder(state_folder, row->id);
-    bool alive = ui_run_is_alive(folder);
-    free(folder);
-    if (alive)
-        return err_make(ERR_BUSY, "run %s is running: hyprstream attach %s watches it", row->id, row->id);
-    if (strcmp(state, "done") == 0) return err_make(ERR_NOTHING, "run %s is done", row->id);
-    return ERR_OK;
-}
-
-static err resume(ui_cli *cli, const ui_arguments *a)
-{
-    const char *state_folder = settings_borrow_folders(cli->settings)->state;
-    ui_run_store *store = NULL;
-    ui_run_list one = {0};
-
-    for (size_t i = 0; i < a->given_count; i++)
-        if (training_setting_find(a->given[i].name) || strcmp(a->given[i].name, "data") == 0)
-            return err_make(
-                ERR_USAGE,
-                "--resume goes on exactly as planned: leave out --%s (runs lr RUN RATE changes the "
-                "rate; --init-adapter begins a run of its own with an adapter)",
-                a->given[i].name);
-    err e = ui_run_store_open(state_folder, &store);
-    if (!e.code) e = ui_run_store_find(store, ui_arguments_text(a, "resume"), &one);
-    if (!e.code) e = check_resumable(&one.rows[0], state_folder);
-    /* Whoever waits for it must not take the old end for the new one. */
-    if (!e.code) e = ui_run_store_set_state(store, one.rows[0].run, "planned", false, "", run_now_ms());
-    ui_run_store_free(store);
-    if (!e.code) e = start(cli, a, one.rows[0].id);
-    ui_run_list_free(&one);
-    return e;
+    return e.code ? e : ui_train_start(cli, a, p->plan.id);
 }
 
 static err train_run(ui_cli *cli, const ui_arguments *a)
@@ -188,7 +150,9 @@ static err train_run(ui_cli *cli, const ui_arguments *a)
     if (training_ranks_are_there())
         return err_make(ERR_UNSUPPORTED,
                         "train does not join the processes of a launcher yet: start it alone");
-    if (ui_arguments_has(a, "resume")) return resume(cli, a);
+    if (ui_arguments_has(a, "resume")) return ui_train_resume(cli, a);
+    if (ui_arguments_has(a, "extend"))
+        return err_make(ERR_USAGE, "--extend STEPS goes with --resume RUN: which run is to go on");
     err e = ui_train_plan_make(cli, a, &plan);
     if (e.code) return e;
     ui_run_id_make(run_now_ms(), plan.plan.id);
@@ -211,12 +175,16 @@ static const ui_option options[] = {
     {"branch", "NAME", "to commit on (default: the one checked out; a new name makes a branch)", false},
     {"sample", "TEXT", "a prompt that is answered at each evaluation", true},
     {"log-jsonl", "FILE", "write every point there, too", false},
-    {"resume", "RUN", "go on with a run that ended early or was killed", false},
+    {"resume", "RUN",
+     "go on with a run that ended early or was killed; with --extend or --lr a run of its own does", false},
+    {"extend", "STEPS",
+     "with --resume: so many steps more than the run was to take, the schedule laid over all of them", false},
     {"from", "COMMIT", "run the plan of an adapter's commit again", false},
     {"detach", NULL, "leave the run to itself", false},
     {"dry-run", NULL, "show the plan and what it will take, and end", false},
     {"device", "NAME", "auto, cpu or cuda:N (default: auto)", false},
-    {"dtype", "TYPE", "of the base: auto (as its weights are stored), f32 or bf16; int8 or nf4: layers packed, on the CPU",
+    {"dtype", "TYPE",
+     "of the base: auto (as its weights are stored), f32 or bf16; int8 or nf4: layers packed, on the CPU",
      false},
     {"threads", "N", "CPU threads (default: one per core)", false},
     {0},

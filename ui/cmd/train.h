@@ -24,4 +24,11 @@ void ui_train_plan_free(ui_train_plan *plan); /* a zeroed one is fine */
 /* The plan of the commit's adapter (train --from): settings, base commit, changes, name. */
 err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, char **digest, char **init_sha256);
 
+/* A row for the list of runs, "planned". */
+err ui_train_add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps);
+/* Its process; watched unless --detach is given. */
+err ui_train_start(ui_cli *cli, const ui_arguments *a, const char *id);
+/* --resume RUN goes on as planned; with --extend STEPS or --lr X a new run begins with its last state. */
+err ui_train_resume(ui_cli *cli, const ui_arguments *a);
+
 #endif

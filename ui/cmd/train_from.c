@@ -27,7 +27,8 @@ static bool is_same_file(engine_files *now, engine_files *before, const char *na
 {
     CLEANUP(bytes_free) bytes new = {0}, old = {0};
     if (!engine_files_has(now, name) || !engine_files_has(before, name)) return false;
-    bool read = !engine_files_content_id(now, name, &new).code && !engine_files_content_id(before, name, &old).code;
+    bool read =
+        !engine_files_content_id(now, name, &new).code && !engine_files_content_id(before, name, &old).code;
     return read && bytes_view_equal(bytes_borrow(&new), bytes_borrow(&old));
 }
 
@@ -67,8 +68,7 @@ static err find_changed(engine_files *now, engine_files *before, const char *wan
     }
     if (found == 1) return ERR_OK;
     return err_make(ERR_USAGE, "the commit %s: --adapter NAME says which run is meant",
-                    found ? "changed more than one plan"
-                          : "changed nothing that was trained here");
+                    found ? "changed more than one plan" : "changed nothing that was trained here");
 }
 
 static err read_plan(bytes_view json, ui_train_plan *out, char **digest, char **init_sha256)

@@ -189,17 +189,19 @@ static err read_settings(const ui_arguments *a, training_settings *s)
 /* What --full would not look at. */
 static err check_full(const ui_arguments *a, const ui_run_plan *plan)
 {
-    static const char *const of_adapters[] = {"adapter",      "init-adapter",  "rank", "alpha",     "targets",      "layers",
-                                              "rank-pattern", "alpha-pattern", "init", "lora-plus", "adapter-dtype"};
+    static const char *const of_adapters[] = {"adapter", "init-adapter", "rank",         "alpha",
+                                              "targets", "layers",       "rank-pattern", "alpha-pattern",
+                                              "init",    "lora-plus",    "adapter-dtype"};
     if (!plan->settings.full) return ERR_OK;
     for (size_t i = 0; i < COUNT_OF(of_adapters); i++)
         if (ui_arguments_has(a, of_adapters[i]) && !(i == 0 && ui_arguments_has(a, "from")))
             return err_make(ERR_USAGE, "--full trains the weights themselves: --%s belongs to adapters",
                             of_adapters[i]);
     if (strcmp(plan->dtype, "int8") == 0 || strcmp(plan->dtype, "nf4") == 0)
-        return err_make(ERR_USAGE,
-                        "--full trains the weights themselves, and --dtype %s packs them: take auto, f32 or bf16",
-                        plan->dtype);
+        return err_make(
+            ERR_USAGE,
+            "--full trains the weights themselves, and --dtype %s packs them: take auto, f32 or bf16",
+            plan->dtype);
     return ERR_OK;
 }
 
@@ -297,6 +299,8 @@ static err plan_of_data(const training_data *data, const engine_model *model, co
         e = err_note(engine_merge_check_whole(spec, engine_model_borrow_weights(model)), "--full");
     if (!e.code) e = count_windows(data, s, out);
     if (e.code) return e;
+    for (size_t i = 0; i < out->change_count; i++)
+        if (out->changes[i].steps) out->steps = out->changes[i].steps;
     set_text(&out->plan.data_digest, training_data_borrow_digest(data));
     out->examples = training_data_train_count(data);
     out->held_out = training_data_held_out_count(data);

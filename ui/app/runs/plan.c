@@ -260,10 +260,24 @@ const char *ui_run_state_shown(const ui_run_row *row, const char *state_folder)
 void ui_run_changes_write(const ui_run_change *changes, size_t count, bytes *out)
 {
     bytes_append_byte(out, '[');
-    for (size_t i = 0; i < count; i++)
-        bytes_printf(out, "%s{\"lr\":%.17g,\"step\":%llu}", i ? "," : "", changes[i].lr,
-                     (unsigned long long)changes[i].step);
+    for (size_t i = 0; i < count; i++) {
+        bytes_append_text(out, i ? ",{" : "{");
+        if (!isnan(changes[i].lr)) bytes_printf(out, "\"lr\":%.17g,", changes[i].lr);
+        bytes_printf(out, "\"step\":%llu", (unsigned long long)changes[i].step);
+        if (changes[i].steps) bytes_printf(out, ",\"steps\":%llu", (unsigned long long)changes[i].steps);
+        bytes_append_byte(out, '}');
+    }
     bytes_append_byte(out, ']');
+}
+
+static bool read_change(const json_node *n, ui_run_change *out)
+{
+    const json_node *lr = json_get(n, "lr"), *steps = json_get(n, "steps");
+    int64_t step = json_int(json_get(n, "step"), -1), total = json_int(steps, 0);
+    *out = (ui_run_change){(uint64_t)step, json_double(lr, NAN), (uint64_t)total};
+    if (step < 0 || (!lr && !steps)) return false;
+    if (lr && !(isfinite(out->lr) && out->lr >= 0)) return false;
+    return !steps || total > step;
 }
 
 err ui_run_changes_read(const json_node *list, ui_run_change **out, size_t *count)
@@ -273,13 +287,10 @@ err ui_run_changes_read(const json_node *list, ui_run_change **out, size_t *coun
         return err_make(ERR_FORMAT, "changes: expected a list of at most %d", UI_RUN_CHANGES_MAX);
     ui_run_change *changes = memory_alloc((total + 1) * sizeof *changes);
     for (const json_node *n = json_first(list); n; n = n->next, at++) {
-        int64_t step = json_int(json_get(n, "step"), -1);
-        double lr = json_double(json_get(n, "lr"), NAN);
-        if (step < 0 || !(lr >= 0) || !isfinite(lr)) {
+        if (!read_change(n, &changes[at])) {
             free(changes);
-            return err_make(ERR_FORMAT, "changes: expected objects of step and lr");
+            return err_make(ERR_FORMAT, "changes: expected objects of step, and lr or steps");
         }
-        changes[at] = (ui_run_change){(uint64_t)step, lr};
     }
     *out = changes;
     *count = total;

@@ -64,16 +64,17 @@ bool ui_run_is_alive(const char *run_folder);
 /* "killed" for a row that says running or paused while nobody runs it, else what it says. */
 const char *ui_run_state_shown(const ui_run_row *row, const char *state_folder);
 
-/* A rate that was set while it ran, from step `step` on. */
+/* A setting that was changed while it ran or when it was forked, from step `step` on. */
 typedef struct ui_run_change {
     uint64_t step;
-    double lr;
+    double lr;      /* NaN: as it was */
+    uint64_t steps; /* of the whole run, over which the schedule is laid anew; 0: as they were */
 } ui_run_change;
 /* An absent file has none. ERR_FORMAT. The caller frees *out. */
 err ui_run_changes_load(const char *run_folder, ui_run_change **out, size_t *count);
 /* All of them, in the place of those that were saved. ERR_IO. */
 err ui_run_changes_save(const char *run_folder, const ui_run_change *changes, size_t count);
-/* [{"lr":0.001,"step":20}] appended. */
+/* [{"lr":0.001,"step":20},{"step":40,"steps":60}] appended. */
 void ui_run_changes_write(const ui_run_change *changes, size_t count, bytes *out);
 /* What _write made. ERR_FORMAT; the caller frees *out. */
 err ui_run_changes_read(const json_node *list, ui_run_change **out, size_t *count);

@@ -126,7 +126,7 @@ static void change_rate(run_session *s)
     if (isnan(s->rate_next) || s->change_count == UI_RUN_CHANGES_MAX) return;
     training_trainer_rate_set(s->trainer, s->rate_next);
     s->changes = memory_resize_array(s->changes, s->change_count + 1, sizeof *s->changes);
-    s->changes[s->change_count++] = (ui_run_change){step, s->rate_next};
+    s->changes[s->change_count++] = (ui_run_change){step, s->rate_next, 0};
     err e = ui_run_changes_save(s->folder, s->changes, s->change_count);
     if (e.code) run_warn(s, "%s", e.text);
     cJSON *event = run_event("changed");
@@ -136,12 +136,28 @@ static void change_rate(run_session *s)
     s->rate_next = NAN;
 }
 
-/* Changes that a plan brings along (train --from) happen at the steps where they happened. */
+static uint64_t length_of(const run_session *s)
+{
+    uint64_t total = training_trainer_total(s->trainer);
+    for (size_t i = 0; i < s->change_count; i++)
+        if (s->changes[i].steps) total = s->changes[i].steps;
+    return total;
+}
+
+void run_apply_length(run_session *s) { training_trainer_total_set(s->trainer, length_of(s), true); }
+
+/* Changes that a plan brings along (train --from, a fork) happen at the steps where they happened. */
 static void replay_changes(run_session *s)
 {
-    for (size_t i = 0; i < s->change_count; i++)
-        if (s->changes[i].step == training_trainer_step_number(s->trainer))
-            training_trainer_rate_set(s->trainer, s->changes[i].lr);
+    uint64_t total = length_of(s);
+    for (size_t i = 0; i < s->change_count; i++) {
+        const ui_run_change *c = &s->changes[i];
+        if (c->step != training_trainer_step_number(s->trainer)) continue;
+        if (!isnan(c->lr)) training_trainer_rate_set(s->trainer, c->lr);
+        if (!c->steps) continue;
+        training_trainer_total_set(s->trainer, c->steps, false);
+        training_trainer_total_set(s->trainer, total, true);
+    }
 }
 
 static void look_at_numbers(run_session *s, const training_point *p, int *still)
@@ -199,6 +215,11 @@ static err step(run_session *s, int *still, bool *early)
     look_at_numbers(s, &p, still);
     change_rate(s);
     if (p.skipped) e = training_trainer_health(s->trainer);
+    if (e.code && s->has_saved)
+        return err_make(
+            e.code,
+            "%.300s; hyprstream train --resume %s --lr %.3g goes back to step %llu with half the rate",
+            e.text, s->plan.id, training_trainer_rate(s->trainer) / 2, (unsigned long long)s->saved_step);
     return e.code ? e : after_step(s, early);
 }
 
@@ -231,6 +252,7 @@ static void mend(run_session *s)
     uint64_t step = training_trainer_step_number(s->trainer), every = (uint64_t)s->plan.settings.commit_every;
     bool best = s->progress.has_best && s->progress.best_step == step;
     if (s->progress.has_best) s->last_eval = best ? s->progress.best_loss : NAN;
+    if (s->forked) return; /* its parent committed this step */
     if (step && step < training_trainer_total(s->trainer) && (best || (every && step % every == 0)))
         (void)run_checkpoint(s, false);
 }

@@ -38,6 +38,7 @@ typedef struct run_session {
     training_progress progress;
     ui_run_change *changes;
     size_t change_count;
+    bool forked;       /* it begins with the state of another run, and has taken no step yet */
     char *init_sha256; /* of the adapter it began with; NULL */
 
     /* What people asked for; looked at between micro-batches. */
@@ -77,6 +78,9 @@ void run_set_state(run_session *s, const char *state, bool ended, const char *er
 void run_keep(run_session *s, const char *name, uint64_t step, double value);
 void run_keep_flush(run_session *s, bool now); /* when a second is over, or now */
 void run_say_step(run_session *s, const training_point *p);
+
+/* Steps of the whole run as the changes have it; the schedule keeps what it was laid over. */
+void run_apply_length(run_session *s);
 
 /* -- requests and answers, session_ask.c --------------------------------------------------------------------
  */

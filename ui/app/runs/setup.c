@@ -44,6 +44,7 @@ static err open_row(run_session *s)
     s->run = one.rows[0].run;
     s->started_ms = one.rows[0].started_ms;
     s->progress.attempt = one.rows[0].attempt;
+    s->forked = *s->plan.parent && one.rows[0].step == 0;
     ui_run_list_free(&one);
     return ui_run_store_take(s->store, s->run, s->progress.attempt, getpid(), run_now_ms());
 }
@@ -132,6 +133,14 @@ static err make_trainer(run_session *s)
     return training_trainer_new(&options, &s->trainer);
 }
 
+/* A fork goes on from what it was given, with its own counts. */
+static err begin_fork(run_session *s)
+{
+    const training_progress *p = &s->progress;
+    s->progress.worse_count = 0;
+    return p->has_best ? ui_run_store_best(s->store, s->run, p->best_step, p->best_loss) : ERR_OK;
+}
+
 /* The newest state that is whole; then this is a new attempt. References of preferences are made once. */
 static err put_back(run_session *s)
 {
@@ -139,10 +148,15 @@ static err put_back(run_session *s)
     err e = training_state_load(s->trainer, s->folder, NULL, &s->progress);
     bool fresh = e.code == ERR_NOT_FOUND;
     if (e.code && !fresh) return e;
-    if (!fresh) s->progress.attempt = MAX_OF(attempt, s->progress.attempt) + 1;
+    if (fresh || s->forked)
+        s->progress.attempt = attempt;
+    else
+        s->progress.attempt = MAX_OF(attempt, s->progress.attempt) + 1;
     s->has_saved = !fresh;
     s->saved_step = training_trainer_step_number(s->trainer);
-    if (fresh) s->progress.attempt = attempt;
+    run_apply_length(s);
+    e = s->forked ? begin_fork(s) : ERR_OK;
+    if (e.code) return e;
     if (s->plan.settings.kind > TRAINING_RUN_SFT) {
         e = training_references_load(s->trainer, s->folder);
         if (e.code == ERR_NOT_FOUND) {

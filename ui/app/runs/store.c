@@ -56,11 +56,12 @@ err ui_run_store_add(ui_run_store *store, const ui_run_row *row, int64_t *run)
     if (gethostname(host, sizeof host - 1) != 0) host[0] = 0;
     err e = db_run(store->db,
                    "INSERT INTO runs(id, model, base_commit, adapter, branch, kind, state, config_json,"
-                   " data_digest, steps_total, world_size, started_ms, updated_ms, host, pid)"
-                   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                   "tttttttttiiiiti", row->id, row->model, row->base_commit, row->adapter, row->branch,
+                   " data_digest, steps_total, world_size, started_ms, updated_ms, host, pid, parent)"
+                   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   "tttttttttiiiitit", row->id, row->model, row->base_commit, row->adapter, row->branch,
                    row->kind, row->state, row->config, row->data_digest, (int64_t)row->steps_total,
-                   (int64_t)row->world_size, row->started_ms, row->started_ms, host, row->pid);
+                   (int64_t)row->world_size, row->started_ms, row->started_ms, host, row->pid,
+                   row->parent ? row->parent : "");
     if (e.code) return err_note(e, "add the run");
     *run = db_last_id(store->db);
     return ERR_OK;
@@ -69,7 +70,7 @@ err ui_run_store_add(ui_run_store *store, const ui_run_row *row, int64_t *run)
 #define RUN_COLUMNS                                                                                          \
     "run, id, model, base_commit, adapter, branch, kind, state, config_json, data_digest, host, error,"      \
     " steps_total, step, attempt, world_size, best_step, best_eval_loss, started_ms, updated_ms, ended_ms, " \
-    "pid"
+    "pid, parent"
 
 static char *column_text(sqlite3_stmt *row, int column)
 {
@@ -99,6 +100,7 @@ static bool take_row(void *context, sqlite3_stmt *s)
     r->updated_ms = sqlite3_column_int64(s, 19);
     r->ended_ms = sqlite3_column_int64(s, 20);
     r->pid = sqlite3_column_int64(s, 21);
+    r->parent = column_text(s, 22);
     return list->count < UI_RUN_LIST_MAX;
 }
 
@@ -106,8 +108,8 @@ void ui_run_list_free(ui_run_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         ui_run_row *r = &list->rows[i];
-        char *texts[] = {r->model, r->base_commit, r->adapter,     r->branch, r->kind,
-                         r->state, r->config,      r->data_digest, r->host,   r->error};
+        char *texts[] = {r->model,  r->base_commit, r->adapter, r->branch, r->kind,  r->state,
+                         r->config, r->data_digest, r->host,    r->error,  r->parent};
         for (size_t k = 0; k < COUNT_OF(texts); k++) free(texts[k]);
     }
     free(list->rows);
@@ -248,6 +250,42 @@ err ui_run_store_checkpoints(ui_run_store *store, int64_t run, ui_run_checkpoint
     *list = found.rows;
     *count = found.count;
     return ERR_OK;
+}
+
+err ui_run_store_alert(ui_run_store *store, int64_t run, uint32_t attempt, const ui_run_alert *alert,
+                       int64_t at_ms)
+{
+    return db_run(store->db, "INSERT OR REPLACE INTO alerts VALUES(?, ?, ?, ?, ?, ?, ?)", "iititti", run,
+                  (int64_t)alert->step, alert->kind, (int64_t)attempt, alert->text, alert->advice, at_ms);
+}
+
+typedef struct alert_reader {
+    void (*each)(void *context, const ui_run_alert *alert);
+    void *context;
+} alert_reader;
+
+static bool take_alert(void *context, sqlite3_stmt *s)
+{
+    const alert_reader *reader = context;
+    char *kind = column_text(s, 1), *text = column_text(s, 2), *advice = column_text(s, 3);
+    ui_run_alert alert = {(uint64_t)sqlite3_column_int64(s, 0), kind, text, advice};
+    reader->each(reader->context, &alert);
+    free(kind);
+    free(text);
+    free(advice);
+    return true;
+}
+
+err ui_run_store_alerts(ui_run_store *store, int64_t run,
+                        void (*each)(void *context, const ui_run_alert *alert), void *context)
+{
+    alert_reader reader = {each, context};
+    /* A later attempt took the steps from its first point on again. */
+    return db_query(
+        store->db,
+        "SELECT step, kind, text, advice FROM alerts a WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM points"
+        " p WHERE p.run = ?1 AND p.step = a.step - 1 AND p.attempt > a.attempt) ORDER BY step, kind",
+        take_alert, &reader, "i", run);
 }
 
 err ui_run_store_sample(ui_run_store *store, int64_t run, uint32_t attempt, const ui_run_sample *sample)

@@ -23,7 +23,7 @@ typedef struct ui_run_row {
     int64_t run; /* key in the tables */
     char id[UI_RUN_ID_SIZE];
     char *model, *base_commit, *adapter, *branch, *kind, *state, *config, *data_digest;
-    char *host, *error; /* "" when there is none */
+    char *host, *error, *parent; /* "" when there is none; parent: the id of the run it was forked from */
     uint64_t steps_total, step;
     uint32_t attempt, world_size;
     bool has_best;
@@ -44,7 +44,8 @@ void ui_run_store_free(ui_run_store *store); /* NULL is fine */
 
 /* A 26-character id whose order is that of `now_ms`, then chance. */
 void ui_run_id_make(int64_t now_ms, char id[UI_RUN_ID_SIZE]);
-/* Adds what row says (run is given back; has_best, step and times but started_ms are not read). ERR_IO. */
+/* Adds what row says (parent NULL: none; run is given back; has_best, step and times but started_ms are not
+ * read). ERR_IO. */
 err ui_run_store_add(ui_run_store *store, const ui_run_row *row, int64_t *run);
 /* All runs, or those of a model (NULL: all). */
 err ui_run_store_list(ui_run_store *store, const char *model, ui_run_list *out);
@@ -113,6 +114,18 @@ err ui_run_store_checkpoint(ui_run_store *store, int64_t run, const ui_run_check
 err ui_run_store_forget_state(ui_run_store *store, int64_t run, uint64_t step);
 /* Rising by step. The caller frees *list. */
 err ui_run_store_checkpoints(ui_run_store *store, int64_t run, ui_run_checkpoint **list, size_t *count);
+
+/* Something that a person may want to act on (training/alerts.h). */
+typedef struct ui_run_alert {
+    uint64_t step;
+    const char *kind, *text, *advice; /* "diverging"; a sentence; a command, "": none */
+} ui_run_alert;
+/* Texts are copied; `at_ms`: since the run began. */
+err ui_run_store_alert(ui_run_store *store, int64_t run, uint32_t attempt, const ui_run_alert *alert,
+                       int64_t at_ms);
+/* Rising by step; of steps that were taken again the latest attempt's. Texts are valid during the call. */
+err ui_run_store_alerts(ui_run_store *store, int64_t run,
+                        void (*each)(void *context, const ui_run_alert *alert), void *context);
 
 typedef struct ui_run_sample {
     uint64_t step;

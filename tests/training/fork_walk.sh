@@ -1,0 +1,66 @@
+#!/bin/bash
+# Runs that go on from another one: fork_walk.sh PROGRAM.
+#
+# A finished run is not resumed but extended: a run of its own with its parent recorded, from its last state, with the
+# schedule laid over all steps. The plan that its commit holds leads to the same bytes from the beginning.
+set -u
+. "$(dirname "$0")/../support/walk.sh"
+lfs_filter
+demo=$tests/../assets/demo data=$home/lines.jsonl
+model=$HYPRSTREAM_MODELS_DIR/tiny
+mkdir -p "$model"
+cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" "$model"
+head -24 "$demo/data/polite.jsonl" >"$data"
+git config --global user.name Ada
+git config --global user.email ada@example.invalid
+git init -q -b main "$model"
+git -C "$model" add -A
+git -C "$model" commit -qm 'The demo'
+
+say 'a run ends'
+"$program" train tiny --data "$data" --adapter short --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.005 --window 4 \
+    --max-length 96 --dropout 0.1 --steps 4 --eval-every 2 >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
+parent=$(json 'o["runs"][0]["run"]' runs list)
+before=$(git -C "$model" rev-parse main)
+
+say 'it is not resumed, and says what takes more steps'
+ran 1 "is done after 4 steps: hyprstream train --resume $parent --extend STEPS takes more" train --resume last
+ran 2 '--extend STEPS goes with --resume RUN' train tiny --data "$data" --extend 3
+ran 2 'leave out --window' train --resume last --extend 3 --window 8
+ran 1 'has taken all of its 4 steps' train --resume last --lr 0.001
+
+say 'extended, it is a run of its own that knows its parent'
+"$program" train --resume last --extend 4 >"$home/log" 2>&1 || fail "extend: $(tail -3 "$home/log")"
+grep -q "goes on from step 4 of $parent, to step 8" "$home/log" || fail "no word of the fork: $(head -2 "$home/log")"
+grep -q 'the schedule is laid over all 8 steps: the rate at step 4 is 0.00[0-9]*, it would have been 0$' "$home/log" ||
+    fail "no word of the curve: $(head -3 "$home/log")"
+same "$(json '[(r["state"], r["step"], r["steps"], r["parent"]) for r in o["runs"]]' runs list)" \
+    "[('done', 8, 8, '$parent'), ('done', 4, 4, None)]" 'the runs'
+"$program" runs show last | grep -q "goes on from run $parent" || fail 'show names no parent'
+same "$(json 'o["parent"]' runs show last)" "$parent" 'the parent in show --json'
+grep -c '^step ' "$home/log" | grep -qx 4 || fail "not 4 steps: $(grep '^step ' "$home/log")"
+grep '^step 4/8' "$home/log" | grep -q 'lr 0.00e+00' && fail 'the rate stayed at the end of the old curve'
+git -C "$model" log -1 --format=%B main | grep -q '^Training-Step: 8$' || fail 'no commit of step 8'
+git -C "$model" merge-base --is-ancestor "$before" main || fail 'the branch lost commits'
+
+say "its commit's plan leads there from the beginning"
+"$program" train tiny --from main --data "$data" --branch again >"$home/log" 2>&1 || fail "from: $(tail -3 "$home/log")"
+same "$(git -C "$model" show again:adapters/01_short.safetensors | sha256sum)" \
+    "$(git -C "$model" show main:adapters/01_short.safetensors | sha256sum)" 'the adapter made again'
+
+say 'a stopped run may go on with another rate'
+"$program" train tiny --data "$data" --adapter rated --branch rated --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.005 \
+    --window 4 --max-length 96 --steps 40 --save-every 1 --eval-every 100 --detach >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
+for try in $(seq 50); do
+    [ "$(json 'o["runs"][0]["step"]' runs list)" -ge 1 ] && break
+    sleep 0.1
+done
+"$program" runs stop last >"$home/out" 2>&1
+"$program" train --resume last --lr 0.001 --dry-run --json >"$home/log" 2>&1 || fail "fork: $(tail -3 "$home/log")"
+python3 - "$home/log" <<'PY' || fail "the rate of the fork: $(cat "$home/log")"
+import json, sys
+o = json.loads(open(sys.argv[1]).readline())
+assert o["event"] == "forked" and o["steps"] == 40 and abs(o["lr"] / o["lr_before"] - 0.2) < 1e-9, o
+PY
+same "$(json 'len(o["runs"])' runs list)" 4 'runs after a dry run'
+exit "$((failures > 0))"
