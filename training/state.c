@@ -63,11 +63,44 @@ uint64_t training_state_bytes(training_trainer *tr)
     return total;
 }
 
-static err write_tensors(training_trainer *tr, bytes *out)
+/* A file that is written piece by piece, and what is known of it. */
+typedef struct state_file {
+    FILE *file;
+    sha256 *hash;
+    uint64_t size;
+} state_file;
+
+static bool add_piece(state_file *f, bytes_view piece)
+{
+    sha256_add(f->hash, piece.data, piece.size);
+    f->size += piece.size;
+    return !piece.size || fwrite(piece.data, 1, piece.size, f->file) == piece.size;
+}
+
+static err write_list(const char *path, const engine_safetensor_out *list, size_t count,
+                      training_saved *saved)
+{
+    CLEANUP(bytes_free) bytes header = {0};
+    state_file f = {.file = fopen(path, "wbe"), .hash = sha256_new()};
+
+    engine_safetensors_header(list, count, &header);
+    bool whole = f.file && add_piece(&f, bytes_borrow(&header));
+    for (size_t i = 0; i < count && whole; i++) whole = add_piece(&f, list[i].data);
+    if (whole) whole = fflush(f.file) == 0 && fsync(fileno(f.file)) == 0;
+    err e = whole ? ERR_OK : err_errno("write %s", path);
+    if (f.file && fclose(f.file) != 0 && !e.code) e = err_errno("write %s", path);
+    saved->bytes = f.size;
+    sha256_end(f.hash, saved->sha256);
+    return e;
+}
+
+/* Straight from where the values lie: they may be as large as the memory that is left. */
+static err write_tensors(training_trainer *tr, const char *path, training_saved *saved)
 {
     state_tensors all = tensors_of(tr);
     engine_safetensor_out *list = memory_alloc((all.count + 1) * sizeof *list);
     tensor_scope *s = tensor_scope_new(false);
+    err e = ERR_OK;
     for (size_t i = 0; i < all.count; i++) {
         tensor *value = tensor_contiguous(s, tensor_to(s, all.list[i].value, TENSOR_F32, TENSOR_CPU));
         if (!value) break;
@@ -79,11 +112,12 @@ static err write_tensors(training_trainer *tr, bytes *out)
     }
     if (!tensor_scope_failed(s)) {
         engine_safetensors_sort(list, all.count);
-        engine_safetensors_write(list, all.count, out);
+        e = write_list(path, list, all.count, saved);
     }
     free(list);
     tensors_free(&all);
-    return tensor_scope_close(s);
+    err failed = tensor_scope_close(s);
+    return e.code ? e : failed;
 }
 
 static err put_tensor(tensor_scope *s, const state_tensor *to, const engine_safetensor *from)
@@ -138,24 +172,21 @@ static err write_file(const char *folder, const char *name, bytes_view data)
 /* Both files into `folder`, which is then all there is to a state. */
 static err write_folder(training_trainer *tr, const char *folder, const training_progress *progress)
 {
-    bytes tensors = {0}, text = {0};
-    err e = write_tensors(tr, &tensors);
-    if (!e.code) e = file_make_folders(folder);
-    if (!e.code) e = write_file(folder, "state.safetensors", bytes_borrow(&tensors));
+    CLEANUP(bytes_free) bytes text = {0};
+    training_saved saved = {.progress = *progress};
+    char *path = file_join(folder, "state.safetensors");
+    err e = file_make_folders(folder);
+    if (!e.code) e = write_tensors(tr, path, &saved);
+    free(path);
     if (!e.code) {
-        training_saved saved = {.progress = *progress, .bytes = tensors.size};
         training_trainer_take_out(tr, &saved.carried);
         saved.rate = training_trainer_rate(tr);
         saved.total = training_trainer_total(tr);
         saved.curve = training_trainer_curve(tr);
-        sha256_of(bytes_borrow(&tensors), saved.sha256);
         training_saved_write(&saved, &text);
         e = write_file(folder, "state.json", bytes_borrow(&text));
     }
-    if (!e.code) e = file_sync_folder(folder);
-    bytes_free(&tensors);
-    bytes_free(&text);
-    return e;
+    return e.code ? e : file_sync_folder(folder);
 }
 
 err training_state_save(training_trainer *tr, const char *run_folder, const training_progress *progress,
