@@ -1,22 +1,46 @@
-/* training/estimate.h: what a run will take of memory and arithmetic, before its first step.
+/* training/estimate.h: what a run will take of memory and time, before its first step.
  *
- * Formulas, not measurements: the screen shows them beside what is measured. Source: spec training.md,
- * section 8. */
+ * Formulas, and two speeds that are measured; a run shows what came of it beside them. Memory: the base, 18
+ * bytes for each number that is trained, what the backward pass keeps, the loss, a tenth more, and what a
+ * process takes before. Time: the arithmetic at the speed of a bare product of the model's size, and the ops
+ * at what a small one costs. The share of that speed that a run reaches is its MFU here. Source: spec
+ * training.md, section 8. */
 #ifndef TRAINING_ESTIMATE_H
 #define TRAINING_ESTIMATE_H
 
 #include "engine/model.h"
 #include "training/settings.h"
 
+/* What the settings make of the data: the first epoch. */
+typedef struct training_extent {
+    uint64_t windows, rows, examples;
+    uint64_t row_tokens; /* of the longest row */
+    uint64_t tokens, targets;
+} training_extent;
+/* ERR_USAGE: no step would be taken. */
+err training_extent_of(const training_data *data, const training_settings *settings, training_extent *out);
+
 typedef struct training_estimate {
     uint64_t base, adapter, graph, loss, fixed, total; /* bytes */
     uint64_t free;            /* of memory now, on the device of the run; 0: not known */
     size_t checkpoint_layers; /* 0 or, where all layers at once are too much, 1 */
     double flop_per_token;    /* forward and backward */
+    double flop_per_step;     /* of a window of average size */
+    double ops_per_step;      /* how many calls of the tensor library that is */
 } training_estimate;
 
-/* `model` needs no weights; `parameters` are those trained; settings are settled. */
+/* `model` needs no weights, but is opened with the run's dtype; `parameters` are those trained; settings are
+ * settled. */
 training_estimate training_estimate_make(const engine_model *model, uint64_t parameters,
-                                         const training_settings *settings);
+                                         const training_settings *settings, const training_extent *extent);
+
+typedef struct training_speed {
+    double flop_per_s; /* of a product of so many rows with a weight of the model's size */
+    double op_seconds; /* of an op on one row */
+} training_speed;
+/* A tenth of a second on the CPU, with as many threads as are set on this one. Opens the door to libtorch. */
+err training_speed_measure(const engine_model *model, const training_extent *extent, training_speed *out);
+double training_estimate_step_seconds(const training_estimate *e,
+                                      const training_speed *speed); /* a formula */
 
 #endif

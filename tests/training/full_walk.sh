@@ -59,6 +59,9 @@ assert plan["adapter"] == "weights" and plan["parameters"] > 3e6, plan
 evals = [r["eval_loss"] for r in rows if r.get("event") == "eval"]
 print("held-out loss", evals)
 assert evals[-1] < evals[0] - 0.2, evals
+measured, = [r for r in rows if r.get("event") == "measured"]
+print("memory", measured["mem_peak"], "estimated", measured["memory_estimated"])
+assert 1 / 2 < measured["mem_peak"] / measured["memory_estimated"] < 2, measured
 PY
 same "$(git -C "$model" diff --name-only "$base" whole | tr '\n' ' ')" \
     'model-00001-of-00002.safetensors model-00002-of-00002.safetensors weights.train.json ' 'what the commits changed'

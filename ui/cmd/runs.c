@@ -92,6 +92,7 @@ static err list(const ui_runs *r)
 
 /* -- show -- */
 
+/* Where samples and alerts go. */
 typedef struct samples {
     FILE *out;
     cJSON *list; /* NULL: text */
@@ -113,6 +114,23 @@ static void add_sample(void *context, const ui_run_sample *sample)
     cJSON_AddNumberToObject(o, "step", (double)sample->step);
     ui_json_add_text(o, "prompt", bytes_view_of(sample->prompt));
     ui_json_add_text(o, "text", bytes_view_of(sample->text));
+    cJSON_AddItemToArray(to->list, o);
+}
+
+static void add_alert(void *context, const ui_run_alert *alert)
+{
+    samples *to = context;
+
+    if (!to->list) {
+        fprintf(to->out, "alert at step %llu: %s: %s; half the rate: %s\n", (unsigned long long)alert->step,
+                alert->kind, alert->text, alert->advice);
+        return;
+    }
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "step", (double)alert->step);
+    cJSON_AddStringToObject(o, "kind", alert->kind);
+    cJSON_AddStringToObject(o, "text", alert->text);
+    cJSON_AddStringToObject(o, "advice", alert->advice);
     cJSON_AddItemToArray(to->list, o);
 }
 
@@ -140,7 +158,8 @@ static void print_checkpoint(FILE *out, const ui_run_checkpoint *c)
     fputc('\n', out);
 }
 
-static err show_text(const ui_runs *r, const ui_run_row *row, const ui_run_checkpoint *saved, size_t count)
+static err show_text(const ui_runs *r, const ui_run_row *row, const ui_runs_cost *c,
+                     const ui_run_checkpoint *saved, size_t count)
 {
     FILE *out = r->cli->out;
     samples to = {out, NULL};
@@ -150,20 +169,26 @@ static err show_text(const ui_runs *r, const ui_run_row *row, const ui_run_check
     ui_show_text(out, bytes_view_of(row->branch));
     fprintf(out, ", attempt %u, data sha256:%.12s\nsettings %s\n", row->attempt, row->data_digest,
             row->config);
+    ui_runs_cost_text(c, out);
     if (*row->parent) fprintf(out, "goes on from run %s\n", row->parent);
     if (*row->error) fprintf(out, "ended: %s\n", row->error);
+    err e = ui_run_store_alerts(r->store, row->run, add_alert, &to);
     for (size_t i = 0; i < count; i++) print_checkpoint(out, &saved[i]);
-    return ui_run_store_samples(r->store, row->run, add_sample, &to);
+    return e.code ? e : ui_run_store_samples(r->store, row->run, add_sample, &to);
 }
 
-static err show_json(const ui_runs *r, const ui_run_row *row, const ui_run_checkpoint *saved, size_t count)
+static err show_json(const ui_runs *r, const ui_run_row *row, const ui_runs_cost *c,
+                     const ui_run_checkpoint *saved, size_t count)
 {
     cJSON *o = row_json(r, row), *list = cJSON_AddArrayToObject(o, "checkpoints");
     samples to = {r->cli->out, cJSON_AddArrayToObject(o, "samples")};
 
     cJSON_AddRawToObject(o, "settings", row->config);
+    ui_runs_cost_json(c, o);
     for (size_t i = 0; i < count; i++) cJSON_AddItemToArray(list, checkpoint_json(&saved[i]));
     err e = ui_run_store_samples(r->store, row->run, add_sample, &to);
+    to.list = cJSON_AddArrayToObject(o, "alerts");
+    if (!e.code) e = ui_run_store_alerts(r->store, row->run, add_alert, &to);
     ui_json_print(o, r->cli->out);
     return e;
 }
@@ -173,12 +198,14 @@ static err show(const ui_runs *r)
     ui_run_list one = {0};
     ui_run_checkpoint *saved = NULL;
     size_t count = 0;
+    ui_runs_cost c = {0};
 
     err e = ui_runs_find(r, 1, &one);
+    if (!e.code) e = ui_runs_cost_of(r, &one.rows[0], &c);
     if (!e.code) e = ui_run_store_checkpoints(r->store, one.rows[0].run, &saved, &count);
     if (!e.code)
-        e = ui_arguments_has(r->a, "json") ? show_json(r, &one.rows[0], saved, count)
-                                           : show_text(r, &one.rows[0], saved, count);
+        e = ui_arguments_has(r->a, "json") ? show_json(r, &one.rows[0], &c, saved, count)
+                                           : show_text(r, &one.rows[0], &c, saved, count);
     free(saved);
     ui_run_list_free(&one);
     return e;

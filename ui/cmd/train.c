@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "ui/cmd/train.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,16 +20,20 @@
 /* -- the plan, shown
  * ------------------------------------------------------------------------------------------ */
 
+static double known(double value) { return value > 0 ? value : NAN; }
+
 static void plan_json(const ui_train_plan *p, FILE *out)
 {
     cJSON *o = cJSON_CreateObject();
     const training_estimate *m = &p->estimate;
+    const training_extent *x = &p->extent;
+    const ui_run_estimate *time = &p->plan.estimate;
     const struct {
         const char *key;
         double value;
-    } numbers[] = {{"steps", (double)p->steps},          {"windows", (double)p->windows},
-                   {"examples", (double)p->examples},    {"held_out", (double)p->held_out},
-                   {"tokens", (double)p->tokens},        {"targets", (double)p->targets},
+    } numbers[] = {{"steps", (double)p->steps},          {"windows", (double)x->windows},
+                   {"examples", (double)x->examples},    {"held_out", (double)p->held_out},
+                   {"tokens", (double)x->tokens},        {"targets", (double)x->targets},
                    {"parameters", (double)p->parameters}};
     const struct {
         const char *key;
@@ -47,6 +52,10 @@ static void plan_json(const ui_train_plan *p, FILE *out)
     cJSON *memory = cJSON_AddObjectToObject(o, "memory");
     for (size_t i = 0; i < COUNT_OF(bytes_of); i++)
         cJSON_AddNumberToObject(memory, bytes_of[i].key, (double)bytes_of[i].value);
+    cJSON *seconds = cJSON_AddObjectToObject(o, "time");
+    ui_json_add_number(seconds, "step_seconds", known(time->step_seconds));
+    ui_json_add_number(seconds, "run_seconds", known(time->step_seconds * (double)p->steps));
+    ui_json_add_number(seconds, "product_flop_per_s", known(time->product_flop_per_s));
     cJSON_AddNumberToObject(o, "flop_per_token", m->flop_per_token);
     cJSON_AddNumberToObject(o, "checkpoint_layers", (double)m->checkpoint_layers);
     CLEANUP(bytes_free) bytes config = {0};
@@ -57,6 +66,20 @@ static void plan_json(const ui_train_plan *p, FILE *out)
     for (size_t i = 0; i < p->advice_count; i++, text += strlen(text) + 1)
         cJSON_AddItemToArray(advice, cJSON_CreateString(text));
     ui_json_print(o, out);
+}
+
+static void plan_time(const ui_train_plan *p, FILE *out)
+{
+    const ui_run_estimate *e = &p->plan.estimate;
+    char run[32];
+
+    fprintf(out, "time, estimated: %.3g FLOP a step", e->flop_per_step);
+    if (e->step_seconds > 0) {
+        text_human_seconds(e->step_seconds * (double)p->steps, run, sizeof run);
+        fprintf(out, " at %.3g a second of a bare product: %.3g s, %s in all", e->product_flop_per_s,
+                e->step_seconds, run);
+    }
+    fputc('\n', out);
 }
 
 static void plan_text(const ui_train_plan *p, FILE *out)
@@ -71,13 +94,12 @@ static void plan_text(const ui_train_plan *p, FILE *out)
     fprintf(out, "model %s at %.8s, adapter %s on branch %s, %s parameters\n", p->plan.model,
             p->plan.base_commit, p->plan.adapter, p->plan.branch, parameters);
     fprintf(out, "data %llu examples, %llu held out, %llu tokens, %llu to learn; %llu steps of %lld\n",
-            (unsigned long long)p->examples, (unsigned long long)p->held_out, (unsigned long long)p->tokens,
-            (unsigned long long)p->targets, (unsigned long long)p->steps, (long long)p->plan.settings.window);
+            (unsigned long long)p->extent.examples, (unsigned long long)p->held_out,
+            (unsigned long long)p->extent.tokens, (unsigned long long)p->extent.targets,
+            (unsigned long long)p->steps, (long long)p->plan.settings.window);
     fprintf(out, "memory, estimated: base %s, adapter %s, layers %s, loss %s, rest %s: %s of %s free\n",
             text[0], text[1], text[2], text[3], text[4], text[5], text[6]);
-    fprintf(out, "arithmetic, estimated: %.3g FLOP a token, %.3g in all\n", m->flop_per_token,
-            m->flop_per_token * (double)p->tokens * (double)p->steps /
-                (double)MAX_OF(p->windows, (uint64_t)1));
+    plan_time(p, out);
     const char *advice = bytes_text(&p->advice);
     for (size_t i = 0; i < p->advice_count; i++, advice += strlen(advice) + 1)
         fprintf(out, "hint: %s\n", advice);

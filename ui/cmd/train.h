@@ -12,7 +12,8 @@ typedef struct ui_train_plan {
     training_estimate estimate;
     ui_run_change *changes; /* that --from brings along */
     size_t change_count;
-    uint64_t parameters, steps, examples, held_out, targets, tokens, windows;
+    training_extent extent;
+    uint64_t parameters, steps, held_out;
     bytes advice; /* sentences, NUL-terminated */
     size_t advice_count;
 } ui_train_plan;

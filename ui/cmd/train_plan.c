@@ -258,26 +258,23 @@ static err read_device(ui_cli *cli, const ui_arguments *a, ui_run_plan *plan)
 /* -- what follows from it
  * ------------------------------------------------------------------------------------- */
 
-static err count_windows(const training_data *data, const training_settings *s, ui_train_plan *out)
+/* On a device of its own only the run knows the speed. */
+static err measure_speed(const engine_model *model, ui_train_plan *out)
 {
-    training_windows *windows = NULL;
-    training_windows_options how = {.room = (size_t)s->max_length,
-                                    .window = (size_t)s->window,
-                                    .packing = s->packing == TRAINING_ON,
-                                    .pairs = s->kind > TRAINING_RUN_SFT,
-                                    .in_order = s->order == TRAINING_ORDER_FILE,
-                                    .seed = (uint64_t)s->seed};
-    const training_sequence *list = training_data_borrow(data);
-    size_t count = training_data_train_count(data);
-    err e = training_windows_new(list, count, &how, &windows);
+    ui_run_plan *plan = &out->plan;
+    training_speed speed = {0};
+    tensor_device device;
+
+    plan->estimate = (ui_run_estimate){.memory = (double)out->estimate.total,
+                                       .flop_per_step = out->estimate.flop_per_step};
+    err e = tensor_door_open();
+    if (!e.code) e = tensor_device_parse(plan->device, &device);
+    if (e.code || device.cuda) return e;
+    tensor_threads_set(plan->threads);
+    e = training_speed_measure(model, &out->extent, &speed);
     if (e.code) return e;
-    out->windows = training_windows_count(windows);
-    out->steps = s->steps ? (uint64_t)s->steps : (uint64_t)s->epochs * out->windows;
-    for (size_t i = 0; i < count; i++) {
-        out->targets += training_sequence_targets(&list[i]);
-        out->tokens += list[i].count;
-    }
-    training_windows_free(windows);
+    plan->estimate.product_flop_per_s = speed.flop_per_s;
+    plan->estimate.step_seconds = training_estimate_step_seconds(&out->estimate, &speed);
     return ERR_OK;
 }
 
@@ -297,16 +294,17 @@ static err plan_of_data(const training_data *data, const engine_model *model, co
     e = engine_trainable_check(spec, &how, &out->parameters);
     if (!e.code && s->full)
         e = err_note(engine_merge_check_whole(spec, engine_model_borrow_weights(model)), "--full");
-    if (!e.code) e = count_windows(data, s, out);
+    if (!e.code) e = training_extent_of(data, s, &out->extent);
     if (e.code) return e;
+    out->steps = s->steps ? (uint64_t)s->steps : (uint64_t)s->epochs * out->extent.windows;
     for (size_t i = 0; i < out->change_count; i++)
         if (out->changes[i].steps) out->steps = out->changes[i].steps;
     set_text(&out->plan.data_digest, training_data_borrow_digest(data));
-    out->examples = training_data_train_count(data);
     out->held_out = training_data_held_out_count(data);
-    out->estimate = training_estimate_make(model, out->parameters, s);
-    out->advice_count = training_settings_advise(s, out->targets, out->parameters, out->steps, &out->advice);
-    return ERR_OK;
+    out->estimate = training_estimate_make(model, out->parameters, s, &out->extent);
+    out->advice_count =
+        training_settings_advise(s, out->extent.targets, out->parameters, out->steps, &out->advice);
+    return measure_speed(model, out);
 }
 
 static err read_data(ui_cli *cli, const char *digest, ui_train_plan *out)
@@ -316,7 +314,7 @@ static err read_data(ui_cli *cli, const char *digest, ui_train_plan *out)
     engine_model *model = NULL;
     training_data *data = NULL;
     char *warning = NULL;
-    engine_model_options without = {.weights = false};
+    engine_model_options without = {.weights = false, .dtype = out->plan.dtype};
     ui_run_plan *plan = &out->plan;
 
     ui_repo_begin(cli, &repo);

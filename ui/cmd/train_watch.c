@@ -163,6 +163,29 @@ static void show_warning(const json_node *e, FILE *out)
     fputc('\n', out);
 }
 
+static void show_alert(const json_node *e, FILE *out)
+{
+    fprintf(out, "alert %.0f", number(e, "step"));
+    show_text(e, " ", "kind", out);
+    show_text(e, ": ", "text", out);
+    show_text(e, "; half the rate: ", "advice", out);
+    fputc('\n', out);
+}
+
+static void show_measured(const json_node *e, FILE *out)
+{
+    double peak = number(e, "mem_peak"), memory = number(e, "memory_estimated"), mfu = number(e, "mfu");
+    double seconds = number(e, "step_seconds_estimated");
+
+    fprintf(out, "measured %.0f mem %.2fG", number(e, "step"), peak / 1e9);
+    if (isfinite(memory)) fprintf(out, " (estimated %.2fG)", memory / 1e9);
+    fprintf(out, ", a step %.3g s", number(e, "step_seconds"));
+    if (isfinite(seconds)) fprintf(out, " (estimated %.3g s)", seconds);
+    if (isfinite(number(e, "flop_per_s"))) fprintf(out, ", %.3g FLOP/s", number(e, "flop_per_s"));
+    if (isfinite(mfu)) fprintf(out, ", %.0f %% of a bare product's", 100 * mfu);
+    fputc('\n', out);
+}
+
 static void show_changed(const json_node *e, FILE *out)
 {
     fprintf(out, "lr is %.3e from step %.0f on\n", number(e, "lr"), number(e, "step"));
@@ -171,10 +194,10 @@ static void show_changed(const json_node *e, FILE *out)
 static const struct {
     const char *event;
     void (*show)(const json_node *event, FILE *out);
-} shows[] = {{"step", show_step},        {"eval", show_eval},       {"sample", show_sample},
-             {"committed", show_commit}, {"saved", show_saved},     {"state", show_state},
-             {"ended", show_state},      {"warning", show_warning}, {"changed", show_changed},
-             {"refused", NULL}};
+} shows[] = {{"step", show_step},         {"eval", show_eval},       {"sample", show_sample},
+             {"committed", show_commit},  {"saved", show_saved},     {"state", show_state},
+             {"ended", show_state},       {"warning", show_warning}, {"alert", show_alert},
+             {"measured", show_measured}, {"changed", show_changed}, {"refused", NULL}};
 
 static void show(const json_node *event, FILE *out)
 {

@@ -38,6 +38,21 @@ static const struct {
     {"parent", offsetof(ui_run_plan, parent), false},
 };
 
+static const struct {
+    const char *key;
+    size_t offset;
+} estimates[] = {
+    {"flop_per_step", offsetof(ui_run_estimate, flop_per_step)},
+    {"memory", offsetof(ui_run_estimate, memory)},
+    {"product_flop_per_s", offsetof(ui_run_estimate, product_flop_per_s)},
+    {"step_seconds", offsetof(ui_run_estimate, step_seconds)},
+};
+
+static double *estimate_at(const ui_run_plan *plan, size_t i)
+{
+    return (double *)((uintptr_t)&plan->estimate + estimates[i].offset);
+}
+
 static char **text_at(const ui_run_plan *plan, size_t i)
 {
     return (char **)((uintptr_t)plan + texts[i].offset);
@@ -73,6 +88,9 @@ void ui_run_plan_write(const ui_run_plan *plan, bytes *out)
     cJSON *data = cJSON_AddArrayToObject(o, "data");
     for (size_t i = 0; i < plan->data_count; i++)
         cJSON_AddItemToArray(data, cJSON_CreateString(plan->data[i]));
+    cJSON *estimate = cJSON_AddObjectToObject(o, "estimate");
+    for (size_t i = 0; i < COUNT_OF(estimates); i++)
+        cJSON_AddNumberToObject(estimate, estimates[i].key, *estimate_at(plan, i));
     cJSON_AddNumberToObject(o, "format", 1);
     cJSON_AddStringToObject(o, "id", plan->id);
     cJSON_AddStringToObject(o, "program", HYPRSTREAM_VERSION);
@@ -131,6 +149,19 @@ static err read_lists(const json_node *root, ui_run_plan *plan)
     return ERR_OK;
 }
 
+/* Plans of before have none. */
+static err read_estimate(const json_node *root, ui_run_plan *plan)
+{
+    const json_node *object = json_get(root, "estimate");
+    for (size_t i = 0; i < COUNT_OF(estimates); i++) {
+        double value = json_double(json_get(object, estimates[i].key), 0);
+        if (!isfinite(value) || value < 0)
+            return err_make(ERR_FORMAT, "estimate: %s: expected a number from 0", estimates[i].key);
+        *estimate_at(plan, i) = value;
+    }
+    return ERR_OK;
+}
+
 static bool is_id(bytes_view text)
 {
     if (text.size != UI_RUN_ID_SIZE - 1) return false;
@@ -154,6 +185,7 @@ static err read_root(const json_node *root, ui_run_plan *plan)
     if (!json_is(settings, JSON_OBJECT)) return err_make(ERR_FORMAT, "settings: expected an object");
     err e = read_texts(root, plan);
     if (!e.code) e = read_lists(root, plan);
+    if (!e.code) e = read_estimate(root, plan);
     return e.code ? e : training_settings_read(&plan->settings, settings);
 }
 

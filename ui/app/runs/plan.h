@@ -22,6 +22,15 @@ enum {
 /* What a run of --full is called in the place of an adapter: its plan is weights.train.json. */
 #define UI_RUN_WEIGHTS "weights"
 
+/* What the run was expected to take, told beside what it took; 0: not known. */
+typedef struct ui_run_estimate {
+    double memory;             /* bytes, at most */
+    double step_seconds;       /* of a window of average size */
+    double flop_per_step;      /* likewise */
+    double product_flop_per_s; /* speed of a bare product of the model's size, measured when the run was
+                                  planned */
+} ui_run_estimate;
+
 typedef struct ui_run_plan {
     char id[UI_RUN_ID_SIZE];
     char *model;            /* what people call it: "demo" */
@@ -38,6 +47,7 @@ typedef struct ui_run_plan {
     char *jsonl;                       /* points go there too; "": nowhere */
     char *prompts[UI_RUN_PROMPTS_MAX]; /* samples of each evaluation */
     size_t prompt_count;
+    ui_run_estimate estimate;
     int threads;                /* 0: one a core */
     training_settings settings; /* settled */
 } ui_run_plan;

@@ -179,7 +179,36 @@ static void look_at_numbers(run_session *s, const training_point *p, int *still)
     }
 }
 
-static err after_step(run_session *s, bool *early)
+/* Where the schedule has the rate near its end, standing still is what is wanted. */
+static bool rate_is_high(const run_session *s, double lr)
+{
+    return lr >= training_trainer_rate(s->trainer) / 10;
+}
+
+static void look_at_losses(run_session *s, const training_point *p)
+{
+    training_carried carried;
+    if (p->skipped) return;
+    if (training_alerts_step(&s->alerts, p->step, p->loss))
+        run_alert(s, "diverging", "the mean of the losses is %.4g, at step %llu it was %.4g",
+                  training_alerts_mean(&s->alerts), (unsigned long long)s->alerts.lowest_step,
+                  s->alerts.lowest);
+    if (training_trainer_eval_count(s->trainer) || !rate_is_high(s, p->lr)) return;
+    training_trainer_take_out(s->trainer, &carried);
+    if (training_alerts_recent(&s->alerts, &carried))
+        run_alert(s, "plateau", "over the last %d steps the loss fell by less than 1 %%",
+                  TRAINING_RECENT_STEPS);
+}
+
+static void look_at_evaluations(run_session *s, double lr)
+{
+    if (!training_trainer_eval_count(s->trainer) || !rate_is_high(s, lr)) return;
+    if (training_alerts_evaluation(&s->alerts, s->progress.worse_count))
+        run_alert(s, "plateau", "the last %u evaluations are no better than %.4g at step %llu",
+                  s->progress.worse_count, s->progress.best_loss, (unsigned long long)s->progress.best_step);
+}
+
+static err after_step(run_session *s, double lr, bool *early)
 {
     const training_settings *set = &s->plan.settings;
     uint64_t step = training_trainer_step_number(s->trainer);
@@ -189,6 +218,7 @@ static err after_step(run_session *s, bool *early)
         s->eval_now = false;
         err e = evaluate(s, &best);
         if (e.code) return e;
+        look_at_evaluations(s, lr);
     }
     *early = set->patience && s->progress.worse_count >= (uint32_t)set->patience;
     bool commit =
@@ -212,7 +242,10 @@ static err step(run_session *s, int *still, bool *early)
     if (e.code) return e;
     if (!p.skipped) s->last_loss = p.loss;
     run_say_step(s, &p);
+    if (s->taken < RUN_MEASURED_STEPS) s->first_seconds[s->taken] = p.step_ms / 1000;
+    if (++s->taken == RUN_MEASURED_STEPS) run_say_measured(s, &p);
     look_at_numbers(s, &p, still);
+    look_at_losses(s, &p);
     change_rate(s);
     if (p.skipped) e = training_trainer_health(s->trainer);
     if (e.code && s->has_saved)
@@ -220,7 +253,7 @@ static err step(run_session *s, int *still, bool *early)
             e.code,
             "%.300s; hyprstream train --resume %s --lr %.3g goes back to step %llu with half the rate",
             e.text, s->plan.id, training_trainer_rate(s->trainer) / 2, (unsigned long long)s->saved_step);
-    return e.code ? e : after_step(s, early);
+    return e.code ? e : after_step(s, p.lr, early);
 }
 
 /* -- pause

@@ -2,9 +2,11 @@
  *
  * Its own session, no terminal; one thread owns model, adapter and optimiser, another moves the bytes of the
  * socket (ui/app/runs/server.h). It says what happens as lines of JSON with the key "event" (started, step,
- * eval, sample, saved, committed, state, warning, answer, ended) and takes {"do": pause | resume | stop |
- * save | commit | eval | lr | generate}. A checkpoint is made in the order of spec training.md, section 16:
- * state, adapter files, commit, tag, rows; each later part can be made again from an earlier one. */
+ * eval, sample, saved, committed, state, warning, alert, measured, answer, ended) and takes {"do": pause |
+ * resume | stop | save | commit | eval | lr | generate}. A checkpoint is made in the order of spec
+ * training.md, section 16: state, adapter files, commit, tag, rows; each later part can be made again from an
+ * earlier one.
+ */
 #ifndef UI_APP_RUNS_SESSION_H
 #define UI_APP_RUNS_SESSION_H
 

@@ -9,6 +9,7 @@
 #include "engine/model.h"
 #include "repo/checkpoint.h"
 #include "repo/handle.h"
+#include "training/alerts.h"
 #include "training/state.h"
 #include "training/trainer.h"
 #include "ui/app/runs/plan.h"
@@ -18,7 +19,7 @@
 
 typedef struct run_answer run_answer; /* a generation that is going on */
 
-enum { RUN_VALUES_MAX = 4096 };
+enum { RUN_VALUES_MAX = 4096, RUN_MEASURED_STEPS = 3 };
 
 typedef struct run_session {
     const settings *settings;
@@ -53,8 +54,12 @@ typedef struct run_session {
     double values_since; /* clock of the oldest */
     FILE *jsonl;
 
-    double last_loss, last_eval; /* NaN: none yet */
-    double saved_at;             /* clock of the last state */
+    training_alerts alerts;
+    double flop_per_token;                    /* by the estimate */
+    double first_seconds[RUN_MEASURED_STEPS]; /* of the first steps of this process */
+    uint64_t taken;                           /* its steps */
+    double last_loss, last_eval;              /* NaN: none yet */
+    double saved_at;                          /* clock of the last state */
     uint64_t saved_step;
     bool has_saved;
     int failed_saves; /* in a row */
@@ -73,6 +78,10 @@ void run_say(run_session *s, cJSON *event_taken);
 cJSON *run_event(const char *name);
 void run_add_number(cJSON *event, const char *key, double value); /* null when not finite */
 void run_warn(run_session *s, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Estimate and measurement side by side, after the first steps. */
+void run_say_measured(run_session *s, const training_point *p);
+/* What a person may want to act on, after the step just done; the advice is to halve the rate. */
+void run_alert(run_session *s, const char *kind, const char *format, ...) PRINTF_LIKE(3, 4);
 /* The row's state, and everybody is told. */
 void run_set_state(run_session *s, const char *state, bool ended, const char *error);
 void run_keep(run_session *s, const char *name, uint64_t step, double value);

@@ -127,8 +127,7 @@ static size_t trailers_make(const run_session *s, bytes *texts, repo_trailer *ou
     return count;
 }
 
-static err commit_files(run_session *s, repo_handle *r, const run_files *files,
-                        repo_checkpoint_done *done)
+static err commit_files(run_session *s, repo_handle *r, const run_files *files, repo_checkpoint_done *done)
 {
     CLEANUP(bytes_free) bytes subject = {0};
     bytes texts[7] = {{0}};

@@ -65,6 +65,28 @@ void run_warn(run_session *s, const char *format, ...)
     run_say(s, event);
 }
 
+void run_alert(run_session *s, const char *kind, const char *format, ...)
+{
+    CLEANUP(bytes_free) bytes advice = {0};
+    char text[256];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    uint64_t step = training_trainer_step_number(s->trainer);
+    bytes_printf(&advice, "hyprstream runs lr %s %.3g", s->plan.id, training_trainer_rate(s->trainer) / 2);
+    fprintf(stderr, "step %llu: %s: %s\n", (unsigned long long)step, kind, text); /* the run's log */
+    ui_run_alert alert = {step, kind, text, bytes_text(&advice)};
+    err e = ui_run_store_alert(s->store, s->run, s->progress.attempt, &alert, run_now_ms() - s->started_ms);
+    if (e.code) run_warn(s, "%s", e.text);
+    cJSON *event = run_event("alert");
+    cJSON_AddNumberToObject(event, "step", (double)step);
+    cJSON_AddStringToObject(event, "kind", kind);
+    cJSON_AddStringToObject(event, "text", text);
+    cJSON_AddStringToObject(event, "advice", alert.advice);
+    run_say(s, event);
+}
+
 /* -- state
  * --------------------------------------------------------------------------------------------------- */
 
@@ -154,6 +176,7 @@ void run_say_step(run_session *s, const training_point *p)
         {"tokens", (double)p->tokens, false},
         {"targets", (double)p->targets, false},
         {"tokens_per_s", p->tokens_per_s, false},
+        {"flop_per_s", p->tokens_per_s * s->flop_per_token, false},
         {"step_ms", p->step_ms, false},
         {"data_ms", p->data_ms, false},
         {"save_ms", s->save_ms, false},
@@ -179,4 +202,35 @@ void run_say_step(run_session *s, const training_point *p)
     s->save_ms = 0;
     run_say(s, event);
     run_keep_flush(s, false);
+}
+
+/* The one in the middle: the first pays for what later ones find ready. */
+static double median_of_three(const double v[RUN_MEASURED_STEPS])
+{
+    return v[0] + v[1] + v[2] - MIN_OF(MIN_OF(v[0], v[1]), v[2]) - MAX_OF(MAX_OF(v[0], v[1]), v[2]);
+}
+
+void run_say_measured(run_session *s, const training_point *p)
+{
+    const ui_run_estimate *e = &s->plan.estimate;
+    double seconds = median_of_three(s->first_seconds), flop_per_s = e->flop_per_step / seconds;
+    const struct {
+        const char *key;
+        double value, needs; /* null where what it needs is not known */
+    } rows[] = {
+        {"memory_estimated", e->memory, e->memory},
+        {"mem_peak", (double)p->mem_peak, 1},
+        {"step_seconds_estimated", e->step_seconds, e->step_seconds},
+        {"step_seconds", seconds, 1},
+        {"run_seconds_estimated", e->step_seconds * (double)training_trainer_total(s->trainer),
+         e->step_seconds},
+        {"run_seconds", seconds * (double)training_trainer_total(s->trainer), 1},
+        {"flop_per_s", flop_per_s, e->flop_per_step},
+        {"mfu", flop_per_s / e->product_flop_per_s, e->flop_per_step * e->product_flop_per_s},
+    };
+    cJSON *event = run_event("measured");
+    cJSON_AddNumberToObject(event, "step", (double)training_trainer_step_number(s->trainer));
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        run_add_number(event, rows[i].key, rows[i].needs > 0 ? rows[i].value : NAN);
+    run_say(s, event);
 }

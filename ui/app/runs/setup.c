@@ -119,8 +119,12 @@ static err make_trainer(run_session *s)
                 : engine_trainable_new(engine_model_borrow_decoder(s->model), &how, &s->trainable);
     if (!e.code) e = training_settings_checkpointing(&s->plan.settings, &layers);
     if (e.code) return e;
-    training_estimate estimate =
-        training_estimate_make(s->model, engine_trainable_parameters(s->trainable), &s->plan.settings);
+    training_extent extent;
+    e = training_extent_of(s->data, &s->plan.settings, &extent);
+    if (e.code) return e;
+    training_estimate estimate = training_estimate_make(s->model, engine_trainable_parameters(s->trainable),
+                                                        &s->plan.settings, &extent);
+    s->flop_per_token = estimate.flop_per_token;
     training_trainer_options options = {.decoder = engine_model_borrow_decoder(s->model),
                                         .trainable = s->trainable,
                                         .data = s->data,
@@ -155,6 +159,9 @@ static err put_back(run_session *s)
     s->has_saved = !fresh;
     s->saved_step = training_trainer_step_number(s->trainer);
     run_apply_length(s);
+    training_carried carried;
+    training_trainer_take_out(s->trainer, &carried);
+    training_alerts_begin(&s->alerts, &carried);
     e = s->forked ? begin_fork(s) : ERR_OK;
     if (e.code) return e;
     if (s->plan.settings.kind > TRAINING_RUN_SFT) {
