@@ -48,19 +48,36 @@ say "its commit's plan leads there from the beginning"
 same "$(git -C "$model" show again:adapters/01_short.safetensors | sha256sum)" \
     "$(git -C "$model" show main:adapters/01_short.safetensors | sha256sum)" 'the adapter made again'
 
-say 'a stopped run may go on with another rate'
+say 'a rate that is changed while it runs is recorded, and a stopped run may go on with another one'
 "$program" train tiny --data "$data" --adapter rated --branch rated --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.005 \
     --window 4 --max-length 96 --steps 40 --save-every 1 --eval-every 100 --detach >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
 for try in $(seq 50); do
-    [ "$(json 'o["runs"][0]["step"]' runs list)" -ge 1 ] && break
+    [ "$(json 'o["runs"][0]["step"]' runs list)" -ge 4 ] && break
+    sleep 0.1
+done
+"$program" runs lr last 0.001 >"$home/out" 2>&1 || fail "lr: $(cat "$home/out")"
+step=$(sed -n "s/.*at step //p" "$home/out")
+for try in $(seq 50); do
+    [ "$(json 'o["runs"][0]["step"]' runs list)" -gt "$((step + 1))" ] && break
     sleep 0.1
 done
 "$program" runs stop last >"$home/out" 2>&1
-"$program" train --resume last --lr 0.001 --dry-run --json >"$home/log" 2>&1 || fail "fork: $(tail -3 "$home/log")"
+same "$(json 'o["changes"]' runs show last)" "[{'lr': 0.001, 'step': $step}]" 'the change in show --json'
+"$program" runs show last | grep -q "^from step $step on: rate 0.001$" || fail "show: $("$program" runs show last | grep from)"
+"$program" runs export last >"$home/points"
+python3 - "$home/points" "$step" <<'PY' || fail 'the points of the rate'
+import json, sys
+lr = {p["step"]: p["value"] for p in map(json.loads, open(sys.argv[1])) if p["name"] == "lr"}
+step = int(sys.argv[2])
+assert 0.15 < lr[step] / lr[step - 1] < 0.25, lr
+PY
+git -C "$model" show rated:adapters/02_rated.train.json | tr -d ' \n\t' | grep -q '"changes":\[{"lr":0.001,"step":'"$step"'}\]' ||
+    fail "the plan of the commit: $(git -C "$model" show rated:adapters/02_rated.train.json | grep -A4 changes)"
+"$program" train --resume last --lr 0.0005 --dry-run --json >"$home/log" 2>&1 || fail "fork: $(tail -3 "$home/log")"
 python3 - "$home/log" <<'PY' || fail "the rate of the fork: $(cat "$home/log")"
 import json, sys
 o = json.loads(open(sys.argv[1]).readline())
-assert o["event"] == "forked" and o["steps"] == 40 and abs(o["lr"] / o["lr_before"] - 0.2) < 1e-9, o
+assert o["event"] == "forked" and o["steps"] == 40 and abs(o["lr"] / o["lr_before"] - 0.5) < 1e-9, o
 PY
 same "$(json 'len(o["runs"])' runs list)" 4 'runs after a dry run'
 exit "$((failures > 0))"

@@ -108,6 +108,24 @@ say 'where the branch is checked out, the files lie there'
 same "$(git -C "$model" status --porcelain)" '' 'the checkout'
 [ "$(git -C "$model" rev-parse main)" != "$base" ] || fail 'main did not move'
 
+say 'preferences train whole weights, too'
+printf '%s\n' '{"prompt": "how do I quit?", "chosen": "Press q.", "rejected": "No idea."}' \
+    '{"prompt": "how do I chat?", "chosen": "Press 3.", "rejected": "Ask someone."}' >"$home/pairs.jsonl"
+"$program" train tiny:"$base" --data "$home/pairs.jsonl" --full --branch liked --steps 2 --eval-fraction 0 --window 2 --threads 1 \
+    --wrap chat --json >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
+python3 - "$home/log" <<'PY' || fail "the first loss of preferences: $(tail -3 "$home/log")"
+import json, math, sys
+steps = [r for r in map(json.loads, open(sys.argv[1])) if r.get("event") == "step"]
+assert abs(steps[0]["loss"] - math.log(2)) < 1e-3 and len(steps) == 2, steps
+PY
+
+say 'an adapter is merged into shards, and their index still leads to them'
+mkdir -p "$model/adapters"
+cp "$demo"/adapters/01_brief.* "$model/adapters"
+"$program" adapter tiny merge brief --to "$home/merged" --force >"$home/log" 2>&1 || fail "merge: $(cat "$home/log")"
+cmp -s "$home/merged/model.safetensors.index.json" "$model/model.safetensors.index.json" || fail 'the index changed'
+"$program" infer "$home/merged" -p 'how do I quit?' -n 4 --temp 0 >"$home/out" 2>&1 || fail "infer: $(cat "$home/out")"
+
 say 'what belongs to adapters is refused'
 ran 2 'packs them' train tiny --data "$data" --full --dtype nf4 --dry-run
 ran 2 'packs them' train tiny --data "$data" --full --dtype int8 --dry-run

@@ -158,9 +158,46 @@ static void print_checkpoint(FILE *out, const ui_run_checkpoint *c)
     fputc('\n', out);
 }
 
-static err show_text(const ui_runs *r, const ui_run_row *row, const ui_runs_cost *c,
-                     const ui_run_checkpoint *saved, size_t count)
+/* All that is told of one run. */
+typedef struct shown {
+    ui_run_list one;
+    ui_runs_cost cost;
+    ui_run_checkpoint *saved;
+    ui_run_change *changes; /* of settings, while it ran or when it was forked */
+    size_t saved_count, change_count;
+} shown;
+
+static void shown_free(shown *s)
 {
+    free(s->saved);
+    free(s->changes);
+    ui_run_list_free(&s->one);
+}
+
+static err shown_read(const ui_runs *r, shown *s)
+{
+    err e = ui_runs_find(r, 1, &s->one);
+    if (e.code) return e;
+    const ui_run_row *row = &s->one.rows[0];
+    char *folder = ui_run_folder(r->state_folder, row->id);
+    e = ui_runs_cost_of(r, row, &s->cost);
+    if (!e.code) e = ui_run_store_checkpoints(r->store, row->run, &s->saved, &s->saved_count);
+    if (!e.code) e = ui_run_changes_load(folder, &s->changes, &s->change_count);
+    free(folder);
+    return e;
+}
+
+static void print_change(FILE *out, const ui_run_change *c)
+{
+    fprintf(out, "from step %llu on:", (unsigned long long)c->step);
+    if (!isnan(c->lr)) fprintf(out, " rate %.6g", c->lr);
+    if (c->steps) fprintf(out, " %llu steps in all", (unsigned long long)c->steps);
+    fputc('\n', out);
+}
+
+static err show_text(const ui_runs *r, const shown *s)
+{
+    const ui_run_row *row = &s->one.rows[0];
     FILE *out = r->cli->out;
     samples to = {out, NULL};
 
@@ -169,23 +206,27 @@ static err show_text(const ui_runs *r, const ui_run_row *row, const ui_runs_cost
     ui_show_text(out, bytes_view_of(row->branch));
     fprintf(out, ", attempt %u, data sha256:%.12s\nsettings %s\n", row->attempt, row->data_digest,
             row->config);
-    ui_runs_cost_text(c, out);
     if (*row->parent) fprintf(out, "goes on from run %s\n", row->parent);
+    for (size_t i = 0; i < s->change_count; i++) print_change(out, &s->changes[i]);
+    ui_runs_cost_text(&s->cost, out);
     if (*row->error) fprintf(out, "ended: %s\n", row->error);
     err e = ui_run_store_alerts(r->store, row->run, add_alert, &to);
-    for (size_t i = 0; i < count; i++) print_checkpoint(out, &saved[i]);
+    for (size_t i = 0; i < s->saved_count; i++) print_checkpoint(out, &s->saved[i]);
     return e.code ? e : ui_run_store_samples(r->store, row->run, add_sample, &to);
 }
 
-static err show_json(const ui_runs *r, const ui_run_row *row, const ui_runs_cost *c,
-                     const ui_run_checkpoint *saved, size_t count)
+static err show_json(const ui_runs *r, const shown *s)
 {
+    CLEANUP(bytes_free) bytes changes = {0};
+    const ui_run_row *row = &s->one.rows[0];
     cJSON *o = row_json(r, row), *list = cJSON_AddArrayToObject(o, "checkpoints");
     samples to = {r->cli->out, cJSON_AddArrayToObject(o, "samples")};
 
     cJSON_AddRawToObject(o, "settings", row->config);
-    ui_runs_cost_json(c, o);
-    for (size_t i = 0; i < count; i++) cJSON_AddItemToArray(list, checkpoint_json(&saved[i]));
+    ui_run_changes_write(s->changes, s->change_count, &changes);
+    cJSON_AddRawToObject(o, "changes", bytes_text(&changes));
+    ui_runs_cost_json(&s->cost, o);
+    for (size_t i = 0; i < s->saved_count; i++) cJSON_AddItemToArray(list, checkpoint_json(&s->saved[i]));
     err e = ui_run_store_samples(r->store, row->run, add_sample, &to);
     to.list = cJSON_AddArrayToObject(o, "alerts");
     if (!e.code) e = ui_run_store_alerts(r->store, row->run, add_alert, &to);
@@ -195,20 +236,10 @@ static err show_json(const ui_runs *r, const ui_run_row *row, const ui_runs_cost
 
 static err show(const ui_runs *r)
 {
-    ui_run_list one = {0};
-    ui_run_checkpoint *saved = NULL;
-    size_t count = 0;
-    ui_runs_cost c = {0};
-
-    err e = ui_runs_find(r, 1, &one);
-    if (!e.code) e = ui_runs_cost_of(r, &one.rows[0], &c);
-    if (!e.code) e = ui_run_store_checkpoints(r->store, one.rows[0].run, &saved, &count);
-    if (!e.code)
-        e = ui_arguments_has(r->a, "json") ? show_json(r, &one.rows[0], &c, saved, count)
-                                           : show_text(r, &one.rows[0], &c, saved, count);
-    free(saved);
-    ui_run_list_free(&one);
-    return e;
+    CLEANUP(shown_free) shown s = {0};
+    err e = shown_read(r, &s);
+    if (e.code) return e;
+    return ui_arguments_has(r->a, "json") ? show_json(r, &s) : show_text(r, &s);
 }
 
 /* -- prune -- */
