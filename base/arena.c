@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 enum { ARENA_BLOCK_BYTES = 64 * 1024, ARENA_BLOCK_BYTES_MAX = 4 * 1024 * 1024 };
 
@@ -19,6 +22,14 @@ void memory_exhausted(size_t size)
 {
     fprintf(stderr, "hyprstream: out of memory (%zu bytes asked for)\n", size);
     abort();
+}
+
+void memory_keep_freed(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 256 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
 }
 
 void *memory_alloc(size_t size)

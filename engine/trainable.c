@@ -201,6 +201,7 @@ err engine_trainable_check_finite(const engine_trainable *t)
 
 static engine_trainable *trainable_alloc(const engine_decoder *base)
 {
+    memory_keep_freed();
     engine_trainable *t = memory_alloc(sizeof *t);
     t->base = base;
     t->module_count = engine_module_count(engine_decoder_borrow_spec(base));

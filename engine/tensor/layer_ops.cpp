@@ -1,22 +1,17 @@
-// Norm, rotation, gate and attention of a training pass on the CPU: computed in f32 whatever the type,
+// Norm, rotation and gate of a training pass on the CPU: computed in f32 whatever the type,
 // rounded once, with a backward pass that keeps the inputs alone.
 #include "engine/tensor/training.h"
 
-#include <atomic>
 #include <cmath>
-#include <limits>
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/threshold_backward.h>
-#include <ATen/ops/zeros.h>
 
 namespace
 {
@@ -203,144 +198,6 @@ at::Tensor activated_back(const at::Tensor &g, const at::Tensor &x, tensor_activ
     TORCH_CHECK(false, "unknown activation ", (int)kind);
 }
 
-// -- attention --------------------------------------------------------------------------------------------
-
-// One block of queries: rows [row, row + count) of segment rows [begin, end), against keys [first, row +
-// count).
-struct block {
-    int64_t begin, row, count, first;
-};
-
-struct attention {
-    at::Tensor q, k, v; // [rows, heads * size], [rows, kv_heads * size]
-    int64_t heads, kv_heads, size, window;
-    double scale, softcap;
-    std::vector<block> blocks;
-
-    static constexpr int64_t block_rows = 128;
-
-    void cut(const size_t *begins, size_t count)
-    {
-        for (size_t i = 0; i < count; i++) {
-            auto begin = (int64_t)begins[i], end = (int64_t)begins[i + 1];
-            for (int64_t row = begin; row < end; row += block_rows) {
-                int64_t first = window && row + 1 - window > begin ? row + 1 - window : begin;
-                blocks.push_back({begin, row, std::min(block_rows, end - row), first});
-            }
-        }
-    }
-
-    // Columns of one head, or of the heads of a group: [count, size] f32.
-    static at::Tensor wide(const at::Tensor &t, int64_t row, int64_t count, int64_t column, int64_t columns)
-    {
-        return t.narrow(0, row, count).narrow(1, column, columns).to(at::kFloat);
-    }
-
-    // softmax weights [group * count, keys] of a block and the tanh that softcap took.
-    at::Tensor weigh(const block &b, const at::Tensor &queries, const at::Tensor &keys,
-                     at::Tensor *bent) const
-    {
-        at::Tensor scores = queries.mm(keys.t());
-        int64_t key_count = keys.size(0), total = scores.size(0);
-        if (softcap > 0) {
-            *bent = scores.mul_(scale / softcap).tanh_();
-            scores = bent->mul(softcap);
-        } else {
-            scores.mul_(scale);
-        }
-        auto *at = scores.mutable_data_ptr<float>();
-        for (int64_t i = 0; i < total; i++) {
-            int64_t row = b.row + i % b.count,
-                    first = window && row + 1 - window > b.begin ? row + 1 - window : b.begin;
-            for (int64_t key = 0; key < first - b.first; key++) at[i * key_count + key] = -INFINITY;
-            for (int64_t key = row + 1 - b.first; key < key_count; key++) at[i * key_count + key] = -INFINITY;
-        }
-        return at::softmax(scores, -1);
-    }
-
-    // The queries of a group, head after head: [group * count, size].
-    at::Tensor stack(const at::Tensor &t, const block &b, int64_t kv) const
-    {
-        int64_t group = heads / kv_heads;
-        return wide(t, b.row, b.count, kv * group * size, group * size)
-            .view({b.count, group, size})
-            .transpose(0, 1)
-            .reshape({group * b.count, size});
-    }
-
-    void unstack(at::Tensor &t, const block &b, int64_t kv, const at::Tensor &from) const
-    {
-        int64_t group = heads / kv_heads;
-        t.narrow(0, b.row, b.count)
-            .narrow(1, kv * group * size, group * size)
-            .view({b.count, group, size})
-            .copy_(from.view({group, b.count, size}).transpose(0, 1));
-    }
-
-    template <typename Body> void each(int64_t count, Body body) const
-    {
-        std::atomic<int64_t> next{0};
-        int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
-        at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
-            at::AutoDispatchBelowADInplaceOrView below;
-            for (int64_t i; (i = next.fetch_add(1)) < count;) body(i);
-        });
-    }
-
-    at::Tensor forward() const
-    {
-        at::Tensor y = at::empty(q.sizes(), q.options());
-        int64_t count = (int64_t)blocks.size();
-        each(count * kv_heads, [&](int64_t i) {
-            const block &b = blocks[(size_t)(i % count)];
-            int64_t kv = i / count, keys = b.row + b.count - b.first;
-            at::Tensor bent, of = weigh(b, stack(q, b, kv), wide(k, b.first, keys, kv * size, size), &bent);
-            unstack(y, b, kv, of.mm(wide(v, b.first, keys, kv * size, size)));
-        });
-        return y;
-    }
-
-    // By heads of k and v, so that their gradients are summed in one order.
-    void backward(const at::Tensor &g, at::Tensor &dq, at::Tensor &dk, at::Tensor &dv) const
-    {
-        each(kv_heads, [&](int64_t kv) {
-            at::Tensor all_k = wide(k, 0, k.size(0), kv * size, size),
-                       all_v = wide(v, 0, v.size(0), kv * size, size);
-            at::Tensor of_k = at::zeros(all_k.sizes(), all_k.options()),
-                       of_v = at::zeros(all_k.sizes(), all_k.options());
-            for (const block &b : blocks) {
-                int64_t count = b.row + b.count - b.first;
-                at::Tensor keys = all_k.narrow(0, b.first, count), values = all_v.narrow(0, b.first, count);
-                at::Tensor queries = stack(q, b, kv), of_y = stack(g, b, kv), bent;
-                at::Tensor weights = weigh(b, queries, keys, &bent);
-                of_v.narrow(0, b.first, count).addmm_(weights.t(), of_y);
-                at::Tensor of_scores = of_y.mm(values.t()).mul_(weights);
-                of_scores.addcmul_(weights, of_scores.sum(-1, true), -1);
-                if (softcap > 0) of_scores.mul_(bent.square_().neg_().add_(1));
-                of_scores.mul_(scale);
-                unstack(dq, b, kv, of_scores.mm(keys));
-                of_k.narrow(0, b.first, count).addmm_(of_scores.t(), queries);
-            }
-            dk.narrow(1, kv * size, size).copy_(of_k);
-            dv.narrow(1, kv * size, size).copy_(of_v);
-        });
-    }
-};
-
-// Compute below autograd, then record when asked: one output.
-template <typename Forward>
-at::Tensor written(const std::vector<at::Tensor> &inputs, Forward forward, door::written_node::body back)
-{
-    bool recorded = door::recording(inputs);
-    std::vector<at::Tensor> outputs;
-    {
-        at::AutoDispatchBelowADInplaceOrView below;
-        outputs.push_back(forward());
-    }
-    if (recorded) door::record(outputs, inputs, std::move(back));
-    return outputs[0];
-}
-
 } // namespace
 
 tensor *tensor_train_norm(tensor_scope *s, const tensor *x, const tensor *weight, double eps,
@@ -351,7 +208,7 @@ tensor *tensor_train_norm(tensor_scope *s, const tensor *x, const tensor *weight
         if (kind == TENSOR_NORM_GEMMA) w = w.add(1.0);
         auto n = std::make_shared<norm>(
             norm{x->value.detach().contiguous(), w, w.numel(), (float)eps, kind == TENSOR_NORM_LLAMA});
-        return written(
+        return door::written(
             {x->value}, [&] { return n->forward(); },
             [n](const std::vector<at::Tensor> &grads, const door::written_node &) {
                 return std::vector<at::Tensor>{n->backward(grads[0].contiguous())};
@@ -367,7 +224,7 @@ tensor *tensor_train_rotate(tensor_scope *s, const tensor *x, const tensor *cos,
         at::Tensor c = cos->value.to(at::kFloat).reshape({rows, -1}),
                    n = sin->value.to(at::kFloat).reshape({rows, -1});
         auto size = (int64_t)head_size;
-        return written(
+        return door::written(
             {x->value}, [&] { return rotated(x->value.detach().contiguous(), c, n, size, 1); },
             [c, n, size](const std::vector<at::Tensor> &grads, const door::written_node &) {
                 return std::vector<at::Tensor>{rotated(grads[0].contiguous(), c, n, size, -1)};
@@ -379,33 +236,11 @@ tensor *tensor_train_gate(tensor_scope *s, const tensor *gate, const tensor *up,
 {
     return door::run(s, __func__, {gate, up}, [&]() -> at::Tensor {
         at::Tensor a = gate->value.detach(), b = up->value.detach();
-        return written(
+        return door::written(
             {gate->value, up->value}, [&] { return activated(a, kind).mul_(b); },
             [a, b, kind](const std::vector<at::Tensor> &grads, const door::written_node &) {
                 at::Tensor of_up = activated(a, kind).mul_(grads[0]);
                 return std::vector<at::Tensor>{activated_back(grads[0].mul(b), a, kind), of_up};
-            });
-    });
-}
-
-tensor *tensor_train_attention(tensor_scope *s, const tensor *q, const tensor *k, const tensor *v,
-                               const tensor_attending *how)
-{
-    return door::run(s, __func__, {q, k, v}, [&]() -> at::Tensor {
-        auto a = std::make_shared<attention>();
-        a->q = q->value.detach(), a->k = k->value.detach(), a->v = v->value.detach();
-        a->heads = (int64_t)how->heads, a->kv_heads = (int64_t)how->kv_heads,
-        a->size = q->value.size(1) / a->heads;
-        a->window = (int64_t)how->window, a->scale = how->scale, a->softcap = how->softcap;
-        a->cut(how->begins, how->count);
-        return written(
-            {q->value, k->value, v->value}, [&] { return a->forward(); },
-            [a](const std::vector<at::Tensor> &grads, const door::written_node &) {
-                at::Tensor dq = at::empty(a->q.sizes(), a->q.options());
-                at::Tensor dk = at::empty(a->k.sizes(), a->k.options()),
-                           dv = at::empty(a->v.sizes(), a->v.options());
-                a->backward(grads[0].contiguous(), dq, dk, dv);
-                return std::vector<at::Tensor>{dq, dk, dv};
             });
     });
 }

@@ -64,7 +64,8 @@ branch_grads backward_branch(const projecting &all, const branch &one, const at:
     at::Tensor mask, kept = dropped(all, one, wide, &mask), down = one.a.to(type), up = one.b.to(type);
     at::Tensor inner = kept.mm(down.t()).mul_(one.scale);
     at::Tensor of_inner = g.mm(up).mul_(one.scale);
-    branch_grads out = {of_inner.t().mm(kept).to(at::kFloat), g.t().mm(inner).to(at::kFloat)};
+    /* (innerᵀ g)ᵀ: gᵀ inner would pack the wide one of the two, at half the speed. */
+    branch_grads out = {of_inner.t().mm(kept).to(at::kFloat), inner.t().mm(g).t().to(at::kFloat).contiguous()};
     if (!dx) return out;
     if (mask.defined())
         dx->add_(of_inner.mm(down).mul_(mask));

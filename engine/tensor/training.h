@@ -57,6 +57,20 @@ inline void record(std::vector<at::Tensor> &outputs, const std::vector<at::Tenso
     for (at::Tensor &output : outputs) torch::autograd::set_history(output, node);
 }
 
+// Compute below autograd, then record when asked: one output.
+template <typename Forward>
+at::Tensor written(const std::vector<at::Tensor> &inputs, Forward forward, written_node::body back)
+{
+    bool recorded = recording(inputs);
+    std::vector<at::Tensor> outputs;
+    {
+        at::AutoDispatchBelowADInplaceOrView below;
+        outputs.push_back(forward());
+    }
+    if (recorded) record(outputs, inputs, std::move(back));
+    return outputs[0];
+}
+
 // y = x · wᵀ, and y += g · w: x [n, in], g [n, out], w [out, in], y f32. A bf16 weight on a CPU without
 // bf16 products is raised to f32 a piece at a time.
 at::Tensor product_nt(const at::Tensor &x, const at::Tensor &w);
