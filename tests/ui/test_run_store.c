@@ -165,7 +165,66 @@ TEST(checkpoints_and_samples_come_back_in_order)
     ui_run_store_free(store);
 }
 
+static void take_alert(void *context, const ui_run_alert *alert)
+{
+    size_t *count = context;
+    check_text(alert->kind, "plateau");
+    check_text(alert->advice, "hyprstream runs lr x 0.5");
+    check_int(alert->step, 5);
+    ++*count;
+}
+
+TEST(alerts_of_steps_that_were_taken_again_are_not_told)
+{
+    ui_run_store *store = open_store("alerts");
+    int64_t run = given_a_run(store, 1000, NULL);
+    const ui_run_alert alert = {5, "plateau", "no better", "hyprstream runs lr x 0.5"};
+    const ui_run_value first[] = {{"loss", 3, 1.5, 10}, {"loss", 4, 1.5, 20}},
+                       again[] = {{"loss", 4, 1.0, 90}};
+    size_t count = 0;
+
+    check_ok(ui_run_store_points(store, run, 1, first, 2, 2000));
+    check_ok(ui_run_store_alert(store, run, 1, &alert, 20));
+    check_ok(ui_run_store_alerts(store, run, take_alert, &count));
+    check_int(count, 1);
+    check_ok(ui_run_store_points(store, run, 2, again, 1, 3000));
+    check_ok(ui_run_store_alerts(store, run, take_alert, &count));
+    check_int(count, 1);
+    check_ok(ui_run_store_alert(store, run, 2, &alert, 90));
+    check_ok(ui_run_store_alerts(store, run, take_alert, &count));
+    check_int(count, 2);
+    ui_run_store_free(store);
+}
+
+TEST(a_run_knows_what_it_was_forked_from)
+{
+    ui_run_store *store = open_store("forked");
+    ui_run_list list = {0};
+    char parent[UI_RUN_ID_SIZE];
+    int64_t run = 0;
+
+    given_a_run(store, 1000, parent);
+    ui_run_row row = {.model = "demo",
+                      .base_commit = "4f1c",
+                      .adapter = "03_polite",
+                      .branch = "main",
+                      .kind = "sft",
+                      .state = "planned",
+                      .config = "{}",
+                      .data_digest = "d",
+                      .started_ms = 2000,
+                      .parent = parent};
+    ui_run_id_make(2000, row.id);
+    check_ok(ui_run_store_add(store, &row, &run));
+    check_ok(ui_run_store_list(store, NULL, &list));
+    check_text(list.rows[0].parent, parent);
+    check_text(list.rows[1].parent, "");
+    ui_run_list_free(&list);
+    ui_run_store_free(store);
+}
+
 TESTS(RUN(a_run_is_listed_newest_first_and_found_by_a_part_of_its_id),
       RUN(a_replay_corrects_points_and_pyramid),
       RUN(a_hundred_thousand_points_are_drawn_at_once_and_stay_small),
-      RUN(checkpoints_and_samples_come_back_in_order))
+      RUN(checkpoints_and_samples_come_back_in_order),
+      RUN(alerts_of_steps_that_were_taken_again_are_not_told), RUN(a_run_knows_what_it_was_forked_from))
