@@ -27,7 +27,8 @@ typedef struct engine_decoder_options {
     tensor_device device;
     tensor_type type; /* TENSOR_F32 or TENSOR_BF16 */
     /* Pack the linear layers as `kind` while they are loaded; embedding, norms and head stay as they are.
-     * Each is expanded to `type` where it is used. On the CPU. */
+     * Few rows are multiplied by them as they lie; for many, and in training, they are expanded to `type` a piece of
+     * at most 16 MiB at a time, forward and backward. On the CPU. */
     bool quantise;
     engine_quantised_kind kind;
     /* Called from 0 to bytes_total while weights are loaded; false cancels (ERR_CANCELLED). NULL is fine. */

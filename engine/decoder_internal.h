@@ -116,9 +116,9 @@ tensor *engine_attend_long(const engine_rows *rows, tensor_scope *s, size_t segm
 /* Rotate x [rows, heads * head_size]. In place where the kernels do it, so x must be the caller's own. */
 tensor *engine_rotate(const engine_decoder *d, tensor_scope *s, size_t layer, tensor *x, size_t head_count,
                       const engine_rows *rows);
-/* Outputs [begin, begin + count) of a linear module's weight, as engine_decoder_weight gives the whole. */
-const tensor *engine_decoder_weight_rows(const engine_decoder *d, tensor_scope *s, size_t module,
-                                         size_t begin, size_t count);
+/* Outputs [begin, begin + count) of a quantised module, as what libtorch's products expand piece by piece; all zero where
+ * it is not quantised. It borrows the decoder's weight. */
+tensor_packed engine_decoder_packed(const engine_decoder *d, size_t module, size_t begin, size_t count);
 /* What a training pass takes for a module's weight or bias, of the decoder's type; NULL: there is none. */
 const tensor *engine_training_weight(const engine_decoder *d, tensor_scope *s, const engine_training *how,
                                      size_t module);

@@ -96,11 +96,8 @@ static tensor *base_product(const engine_decoder *d, tensor_scope *s, engine_lin
     const tensor *bias = outputs_of(s, l, bias_of(d, l.module, stack)),
                  *weight = weight_of(d, l.module, stack);
     if (weight) return tensor_linear(s, x, outputs_of(s, l, weight), bias);
-    size_t mark = tensor_scope_mark(s);
-    weight = engine_decoder_weight_rows(d, s, l.module, l.begin, l.out);
-    tensor *y = tensor_keep(s, tensor_linear(s, x, weight, bias));
-    tensor_scope_release(s, mark); /* an expanded weight lives as long as its product needs it */
-    return y ? tensor_adopt(s, y) : NULL;
+    tensor_packed packed = engine_decoder_packed(d, l.module, l.begin, l.out);
+    return tensor_linear_packed(s, x, &packed, bias);
 }
 
 static bool any_acts(const engine_ranges *ranges, size_t module)
@@ -160,61 +157,26 @@ static const void *host_outputs(engine_linear l, const tensor *t, size_t unit)
 
 static bool is_short(const engine_row_range *range) { return range->count <= KERNEL_ROWS_MAX; }
 
-/* A product with a quantised weight: each part of its outputs is expanded and used while it is near. */
-enum { QUANTISED_PART_OUTPUTS = 16 };
-
-typedef struct quantised_product {
-    const engine_quantised *q;
-    size_t begin; /* of the linear's outputs */
-    const kernel_linear *whole;
-} quantised_product;
-
-static void quantised_part(void *context, size_t i)
-{
-    const quantised_product *p = context;
-    kernel_linear job = *p->whole;
-    size_t first = i * QUANTISED_PART_OUTPUTS, unit = job.y_type == KERNEL_F32 ? sizeof(float) : 2;
-    job.out = MIN_OF((size_t)QUANTISED_PART_OUTPUTS, job.out - first);
-    void *weight = memory_resize(NULL, job.out * job.in * unit),
-         **y = memory_alloc(job.row_count * sizeof *y);
-    engine_quantised_expand(p->q, p->begin + first, job.out, job.weight_type, weight);
-    for (size_t r = 0; r < job.row_count; r++) y[r] = (char *)job.y[r] + first * unit;
-    job.weight = weight;
-    if (job.bias) job.bias = (const char *)job.bias + first * unit;
-    job.y = y;
-    kernel_linear_run(&job);
-    free(weight);
-    free(y);
-}
-
-static void linear_run(const engine_decoder *d, engine_linear l, const kernel_linear *job)
-{
-    quantised_product p = {d->quantised[l.module], l.begin, job};
-    if (job->weight)
-        kernel_linear_run(job);
-    else
-        tensor_parallel_for((job->out + QUANTISED_PART_OUTPUTS - 1) / QUANTISED_PART_OUTPUTS, quantised_part,
-                            &p);
-}
-
 /* W x + b of the rows in the list. */
 static void short_base(const engine_decoder *d, engine_linear l, const engine_stack *stack, size_t in,
                        const row_list *rows)
 {
     size_t unit = tensor_type_bytes(d->type);
-    linear_run(d, l,
-               &(kernel_linear){
-                   .weight = host_outputs(l, weight_of(d, l.module, stack), in * unit),
-                   .weight_type = kernel_type_of(d->type),
-                   .x_type = kernel_type_of(d->type),
-                   .y_type = kernel_type_of(d->type),
-                   .bias = host_outputs(l, bias_of(d, l.module, stack), unit),
-                   .in = in,
-                   .out = l.out,
-                   .row_count = rows->count,
-                   .x = rows->x,
-                   .y = rows->y,
-               });
+    const tensor *weight = weight_of(d, l.module, stack);
+    kernel_linear_run(&(kernel_linear){
+        .weight = host_outputs(l, weight, in * unit),
+        .weight_type = kernel_type_of(d->type),
+        .x_type = kernel_type_of(d->type),
+        .y_type = kernel_type_of(d->type),
+        .bias = host_outputs(l, bias_of(d, l.module, stack), unit),
+        .in = in,
+        .out = l.out,
+        .row_count = rows->count,
+        .x = rows->x,
+        .y = rows->y,
+        .quantised = weight ? NULL : engine_quantised_borrow(d->quantised[l.module]),
+        .begin = l.begin,
+    });
 }
 
 /* total[row] += s * (B (A x) + its bias), with DoRA's gain g on it and (g - 1) * W x besides. */

@@ -63,11 +63,27 @@ static tensor *drop(const engine_decoder *d, tensor_scope *s, size_t module, ten
     return tensor_mul(s, x, mask);
 }
 
-/* x Wᵀ in f32. */
-static tensor *wide_product(tensor_scope *s, tensor *x, const tensor *weight, const engine_training *how)
+/* A module's weight in a training pass: a tensor, or, for the ops that are written for it, what is packed. */
+typedef struct frozen_weight {
+    const tensor *whole;
+    tensor_packed packed; /* when there is no whole */
+} frozen_weight;
+
+static frozen_weight frozen_of(const engine_decoder *d, tensor_scope *s, engine_linear l,
+                               const engine_training *how)
 {
-    if (how->written) return tensor_linear_wide(s, x, weight);
-    return tensor_cast(s, tensor_linear(s, x, weight, NULL), TENSOR_F32);
+    const trainable_part *part = how->trainable ? &how->trainable->parts[l.module] : NULL;
+    bool changed = part && (part->base || part->weight);
+    if (how->written && !changed && d->quantised[l.module])
+        return (frozen_weight){.packed = engine_decoder_packed(d, l.module, l.begin, l.out)};
+    return (frozen_weight){.whole = outputs_of(s, l, engine_training_weight(d, s, how, l.module))};
+}
+
+/* x Wᵀ in f32. */
+static tensor *wide_product(tensor_scope *s, tensor *x, const frozen_weight *w, const engine_training *how)
+{
+    if (how->written) return tensor_linear_wide(s, x, w->whole, w->packed.expand ? &w->packed : NULL);
+    return tensor_cast(s, tensor_linear(s, x, w->whole, NULL), TENSOR_F32);
 }
 
 /* Op by op: DoRA, whole weights, a GPU. */
@@ -75,9 +91,13 @@ static tensor *compose(const engine_decoder *d, tensor_scope *s, engine_linear l
                        const engine_training *how)
 {
     const trainable_part *part = how->trainable ? &how->trainable->parts[l.module] : NULL;
-    const tensor *weight = outputs_of(s, l, engine_training_weight(d, s, how, l.module));
+    frozen_weight weight = frozen_of(d, s, l, how);
     const tensor *bias = outputs_of(s, l, engine_training_bias(d, s, how, l.module));
-    if (!part || !part->a) return tensor_linear(s, x, weight, bias);
+    if (!part || !part->a) {
+        if (weight.whole) return tensor_linear(s, x, weight.whole, bias);
+        tensor *y = wide_product(s, x, &weight, how);
+        return tensor_cast(s, bias ? tensor_add(s, y, bias) : y, d->type);
+    }
     tensor_type type = how->narrow ? d->type : TENSOR_F32;
     tensor *wide = tensor_cast(s, x, type), *dropped = drop(d, s, l.module, wide, how);
     if (dropped != wide) dropped = tensor_cast(s, dropped, type);
@@ -85,12 +105,12 @@ static tensor *compose(const engine_decoder *d, tensor_scope *s, engine_linear l
     tensor *inner =
         tensor_scale(s, tensor_linear(s, dropped, tensor_cast(s, part->a, type), NULL), part->scale);
     tensor *delta = tensor_linear(s, inner, tensor_cast(s, outputs_of(s, l, part->b), type), NULL);
-    tensor *y = wide_product(s, x, weight, how);
+    tensor *y = wide_product(s, x, &weight, how);
     if (part->magnitude) {
         /* DoRA: k (x Wᵀ + delta) + b, k = m / ‖row‖ with a norm that is a constant; under dropout the
          * correction alone is made of what was kept: x Wᵀ + (k - 1) D(x) Wᵀ + k delta + b. */
         const tensor *gain = tensor_div(s, outputs_of(s, l, part->magnitude), outputs_of(s, l, part->norms));
-        tensor *kept = dropped == wide ? y : wide_product(s, tensor_cast(s, dropped, d->type), weight, how);
+        tensor *kept = dropped == wide ? y : wide_product(s, tensor_cast(s, dropped, d->type), &weight, how);
         delta = tensor_add(s, tensor_mul(s, kept, tensor_shift(s, gain, -1)), tensor_mul(s, delta, gain));
     }
     y = tensor_add(s, y, delta);
@@ -109,9 +129,10 @@ static tensor_projection projection_of(const engine_decoder *d, tensor_scope *s,
                                        const engine_training *how)
 {
     const trainable_part *part = how->trainable ? &how->trainable->parts[l.module] : NULL;
+    frozen_weight weight = frozen_of(d, s, l, how);
     return (tensor_projection){
-        .weight = part && part->base ? outputs_of(s, l, part->base)
-                                     : engine_decoder_weight_rows(d, s, l.module, l.begin, l.out),
+        .weight = weight.whole,
+        .packed = weight.packed,
         .bias = outputs_of(s, l, engine_decoder_borrow_bias(d, l.module)),
         .a = part ? part->a : NULL,
         .b = part ? outputs_of(s, l, part->b) : NULL,

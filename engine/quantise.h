@@ -2,9 +2,10 @@
  *
  * int8: for each output row, scale = max|w| / 127, q = round(w / scale) (ties to even).
  * nf4: blocks of 64 along the flattened matrix (a block may span two rows), each with its largest absolute
- * value in f32 and 4-bit indices into the table of normal floats (QLoRA, Dettmers et al. 2023, appendix E);
- * two to a byte, the first in the high half. Plain C, no libtorch. Packed weights never change: any thread
- * may expand them. A decoder holds the linear layers of a quantised base so (engine/decoder.h). */
+ * value in f32 and 4-bit indices into the table of normal floats (QLoRA, Dettmers et al. 2023, appendix E).
+ * How they lie: engine/kernels/kernels.h, which also multiplies them as they lie. Packing and expanding are
+ * split over libtorch's threads, so the door must be open. Packed weights never change: any thread may expand
+ * them. A decoder holds the linear layers of a quantised base so (engine/decoder.h). */
 #ifndef ENGINE_QUANTISE_H
 #define ENGINE_QUANTISE_H
 
@@ -15,7 +16,6 @@
 #include "engine/kernels/kernels.h"
 
 typedef enum engine_quantised_kind { ENGINE_INT8, ENGINE_NF4 } engine_quantised_kind;
-enum { ENGINE_NF4_BLOCK = 64 };
 
 typedef struct engine_quantised engine_quantised;
 
@@ -32,5 +32,7 @@ size_t engine_quantised_bytes(const engine_quantised *q);
 /* Rows [begin, begin + count) as [count, in] of `type`; computed in f32, rounded once. */
 void engine_quantised_expand(const engine_quantised *q, size_t begin, size_t count, kernel_type type,
                              void *to);
+/* As the kernels read it; it lives as long as q. NULL for NULL. */
+const kernel_quantised *engine_quantised_borrow(const engine_quantised *q);
 
 #endif

@@ -119,31 +119,95 @@ static void *pack_rows(const kernel_linear *job, kernel_type type, size_t stride
 typedef struct linear_split {
     kernel_linear_packed packed;
     kernel_linear_part *run;
+    kernel_type expanded; /* of what `run` reads, when it is not the quantised weight itself */
+    bool by_panels;
 } linear_split;
+
+/* Outputs [begin, end) by way of a panel of expanded rows, which stays in the core's own cache for all rows
+ * of x. */
+static void linear_panels(const linear_split *split, size_t begin, size_t end)
+{
+    const kernel_linear *job = split->packed.job;
+    size_t row_bytes = job->in * element_bytes(split->expanded);
+    char *panel = memory_resize(NULL, KERNEL_TILE * row_bytes);
+    kernel_linear_packed packed = split->packed;
+    packed.weight = panel;
+    packed.ahead = 0; /* the panel is here; expanding asks for the next one */
+    for (packed.first = begin; packed.first < end; packed.first += KERNEL_TILE) {
+        size_t count = MIN_OF(end - packed.first, (size_t)KERNEL_TILE);
+        for (size_t o = 0; o < count; o++)
+            kernel_set_current()->expand(job->quantised, job->begin + packed.first + o, false,
+                                         split->expanded, panel + o * row_bytes);
+        split->run(&packed, packed.first, packed.first + count);
+    }
+    free(panel);
+}
+
+static void linear_outputs(const linear_split *split, size_t begin, size_t end)
+{
+    if (split->by_panels)
+        linear_panels(split, begin, end);
+    else
+        split->run(&split->packed, begin, end);
+}
 
 static void linear_part(void *context, size_t i)
 {
-    linear_split *split = context;
+    const linear_split *split = context;
     size_t begin = i * LINEAR_PART_OUTPUTS;
-    split->run(&split->packed, begin, MIN_OF(begin + LINEAR_PART_OUTPUTS, split->packed.job->out));
+    linear_outputs(split, begin, MIN_OF(begin + LINEAR_PART_OUTPUTS, split->packed.job->out));
+}
+
+static linear_form form_of(const kernel_linear *job)
+{
+    if (!job->quantised) return job->weight_type == KERNEL_F32 ? LINEAR_F32 : LINEAR_BF16;
+    return job->quantised->packing == KERNEL_INT8 ? LINEAR_INT8 : LINEAR_NF4;
+}
+
+/* Each function of a set reads a quantised weight for one row at a time, and nf4 in whole blocks. */
+static bool needs_panels(const kernel_linear *job, linear_form form)
+{
+    return form >= LINEAR_INT8 &&
+           (job->row_count > 1 || (form == LINEAR_NF4 && job->in % KERNEL_NF4_BLOCK != 0));
+}
+
+static linear_split split_of(const kernel_linear *job, bool pairs)
+{
+    const kernel_set *set = kernel_set_current();
+    linear_form form = form_of(job), read = form;
+    linear_split split = {
+        .packed = {.job = job, .weight = job->weight, .ahead = KERNEL_TILE * job->in},
+        .expanded = pairs ? KERNEL_BF16 : KERNEL_F32,
+        .by_panels = needs_panels(job, form),
+    };
+    if (split.by_panels) read = pairs ? LINEAR_BF16 : LINEAR_F32;
+    split.run = pairs ? set->linear_pairs[read] : set->linear[read];
+    if (form == LINEAR_INT8) {
+        split.packed.weight = (const int8_t *)job->quantised->values + job->begin * job->in;
+        split.packed.scales = job->quantised->scales + job->begin;
+    }
+    return split;
+}
+
+/* Elements from one packed row of x to the next. Rows a multiple of a page apart would fall on the same lines
+ * of a core's cache, as a panel's do already. */
+static size_t stride_of(size_t in, size_t unit)
+{
+    enum { PAGE = 4096 };
+    size_t stride = (in + KERNEL_PAD - 1) / KERNEL_PAD * KERNEL_PAD;
+    return stride * unit % PAGE == 0 ? stride + KERNEL_PAD : stride;
 }
 
 void kernel_linear_run(const kernel_linear *job)
 {
     if (job->row_count == 0 || job->out == 0) return;
-    const kernel_set *set = kernel_set_current();
-    bool wide = job->weight_type == KERNEL_F32;
-    bool pairs = !wide && job->x_type == KERNEL_BF16 && set->linear_bf16_pairs;
-    size_t stride = (job->in + KERNEL_PAD - 1) / KERNEL_PAD * KERNEL_PAD;
-    void *x = pack_rows(job, pairs ? KERNEL_BF16 : KERNEL_F32, stride);
-    linear_split split = {
-        .packed = {job, x, stride},
-        .run = wide    ? set->linear_f32
-               : pairs ? set->linear_bf16_pairs
-                       : set->linear_bf16,
-    };
+    bool pairs = job->x_type == KERNEL_BF16 && kernel_set_current()->linear_pairs[form_of(job)];
+    linear_split split = split_of(job, pairs);
+    split.packed.stride = stride_of(job->in, element_bytes(split.expanded));
+    void *x = pack_rows(job, split.expanded, split.packed.stride);
+    split.packed.x = x;
     if (job->in * job->out * job->row_count < LINEAR_WORK_MIN)
-        split.run(&split.packed, 0, job->out);
+        linear_outputs(&split, 0, job->out);
     else
         tensor_parallel_for((job->out + LINEAR_PART_OUTPUTS - 1) / LINEAR_PART_OUTPUTS, linear_part, &split);
     free(x);

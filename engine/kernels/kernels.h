@@ -23,16 +23,42 @@ enum {
 /* Elements of x, y, keys, ...: f32, or bf16 as uint16_t. */
 typedef enum kernel_type { KERNEL_F32, KERNEL_BF16 } kernel_type;
 
+/* A weight [out, in] in few bits; which numbers they stand for: engine/quantise.h.
+ *   int8  values [out, in] of int8_t; scales [out]
+ *   nf4   KERNEL_NF4_WORDS words for each KERNEL_NF4_BLOCK elements of the flattened matrix: word j holds the
+ * indices of elements j, 16 + j, 32 + j and 48 + j, from its low bits up, so that lanes that load
+ * neighbouring words and shift them alike hold neighbouring elements; scales: one a block. The last block is
+ * filled up with zeros. */
+typedef enum kernel_packing { KERNEL_INT8, KERNEL_NF4 } kernel_packing;
+enum { KERNEL_NF4_BLOCK = 64, KERNEL_NF4_WORDS = 16 };
+typedef struct kernel_quantised {
+    kernel_packing packing;
+    size_t out, in;
+    void *values;
+    float *scales;
+} kernel_quantised;
+
+size_t kernel_quantised_scales(const kernel_quantised *q);      /* how many */
+size_t kernel_quantised_value_bytes(const kernel_quantised *q); /* of all values, in whole blocks */
+/* Fill values and scales from weight [out, in]. False: an element is not finite, and what they hold is of no
+ * use. */
+bool kernel_quantise_run(const kernel_quantised *q, const void *weight, kernel_type type);
+/* Rows [begin, begin + count) as [count, in] of `type`: computed in f32, rounded once. */
+void kernel_expand_run(const kernel_quantised *q, size_t begin, size_t count, kernel_type type, void *to);
+
 typedef struct kernel_linear {
     const void *weight; /* [out, in] of weight_type, aligned to an element */
     kernel_type weight_type, x_type, y_type;
     const void *bias; /* [out] of y_type, or NULL */
     size_t in, out, row_count;
-    const void *const *x; /* row_count rows [in] */
-    void *const *y;       /* row_count rows [out]; may not overlap x */
+    const void *const *x;              /* row_count rows [in] */
+    void *const *y;                    /* row_count rows [out]; may not overlap x */
+    const kernel_quantised *quantised; /* in place of weight, or NULL: its outputs from `begin` on */
+    size_t begin;
 } kernel_linear;
 
-/* y[r] = weight · x[r] + bias. Each weight is read once for all rows. */
+/* y[r] = weight · x[r] + bias. Each weight is read once for all rows. What is quantised is multiplied as it
+ * is read, for several rows by way of a few outputs at a time in the core's own cache. */
 void kernel_linear_run(const kernel_linear *job);
 
 /* One query token of one sequence: which keys it sees and where they lie. */

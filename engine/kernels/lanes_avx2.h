@@ -39,6 +39,51 @@ LANES_FN void lanes_store_bf16(uint16_t *p, lanes a)
     __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0x88);
     _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(packed));
 }
+LANES_FN lanes lanes_load_i8(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+LANES_FN lanes lanes_load_i8_part(const int8_t *p, size_t count)
+{
+    int8_t part[LANES] = {0};
+    memcpy(part, p, count);
+    return lanes_load_i8(part);
+}
+LANES_FN void lanes_store_i8(int8_t *p, lanes a)
+{
+    __m256i whole = _mm256_cvtps_epi32(a);
+    __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(half, half));
+}
+LANES_FN void lanes_store_u16(uint16_t *p, lanes a)
+{
+    __m256i whole = _mm256_cvtps_epi32(a);
+    _mm_storeu_si128((__m128i *)p,
+                     _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
+}
+LANES_FN lanes lanes_above(lanes a, lanes b)
+{
+    return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ), _mm256_set1_ps(1));
+}
+typedef struct lanes_nf4 {
+    __m256i words[2];
+    __m256 below, above; /* the two halves of the table */
+} lanes_nf4;
+LANES_FN lanes_nf4 lanes_nf4_open(const uint16_t *words, float scale)
+{
+    __m256 factor = _mm256_set1_ps(scale);
+    return (lanes_nf4){{_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)words)),
+                        _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(words + LANES)))},
+                       _mm256_mul_ps(_mm256_loadu_ps(kernel_nf4_table), factor),
+                       _mm256_mul_ps(_mm256_loadu_ps(kernel_nf4_table + LANES), factor)};
+}
+LANES_FN lanes lanes_nf4_take(const lanes_nf4 *block, int i)
+{
+    __m256i index = _mm256_srlv_epi32(block->words[i % 2], _mm256_set1_epi32(4 * (i / 2)));
+    __m256 upper_half = _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)); /* its sign says so */
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(block->below, index),
+                            _mm256_permutevar8x32_ps(block->above, index), upper_half);
+}
 LANES_FN lanes lanes_add(lanes a, lanes b) { return _mm256_add_ps(a, b); }
 LANES_FN lanes lanes_sub(lanes a, lanes b) { return _mm256_sub_ps(a, b); }
 LANES_FN lanes lanes_mul(lanes a, lanes b) { return _mm256_mul_ps(a, b); }

@@ -40,6 +40,42 @@ LANES_FN void lanes_store_bf16(uint16_t *p, lanes a)
     rounded = _mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40));
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(rounded));
 }
+/* Whole numbers of 8 bits in and out; of 16 bits, without sign, out. */
+LANES_FN lanes lanes_load_i8(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+LANES_FN lanes lanes_load_i8_part(const int8_t *p, size_t count)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << count) - 1), p)));
+}
+LANES_FN void lanes_store_i8(int8_t *p, lanes a)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+LANES_FN void lanes_store_u16(uint16_t *p, lanes a)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a)));
+}
+/* 1 where a > b, else 0 */
+LANES_FN lanes lanes_above(lanes a, lanes b)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), _mm512_set1_ps(1));
+}
+/* A block of nf4: its words, and its table times its scale. Elements i * LANES and on of it. */
+typedef struct lanes_nf4 {
+    __m512i words;
+    __m512 table;
+} lanes_nf4;
+LANES_FN lanes_nf4 lanes_nf4_open(const uint16_t *words, float scale)
+{
+    __m512 table = _mm512_mul_ps(_mm512_loadu_ps(kernel_nf4_table), _mm512_set1_ps(scale));
+    return (lanes_nf4){_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)words)), table};
+}
+LANES_FN lanes lanes_nf4_take(const lanes_nf4 *block, int i)
+{
+    return _mm512_permutexvar_ps(_mm512_srlv_epi32(block->words, _mm512_set1_epi32(4 * i)), block->table);
+}
 LANES_FN lanes lanes_add(lanes a, lanes b) { return _mm512_add_ps(a, b); }
 LANES_FN lanes lanes_sub(lanes a, lanes b) { return _mm512_sub_ps(a, b); }
 LANES_FN lanes lanes_mul(lanes a, lanes b) { return _mm512_mul_ps(a, b); }

@@ -13,6 +13,14 @@ LANES_FN lanes any_load_part(const void *p, size_t i, size_t count, kernel_type 
                               : lanes_load_bf16_part((const uint16_t *)p + i, count);
 }
 
+LANES_FN void any_store(void *p, size_t i, kernel_type type, lanes a)
+{
+    if (type == KERNEL_F32)
+        lanes_store((float *)p + i, a);
+    else
+        lanes_store_bf16((uint16_t *)p + i, a);
+}
+
 LANES_FN void any_store_part(void *p, size_t i, size_t count, kernel_type type, lanes a)
 {
     if (type == KERNEL_F32) {

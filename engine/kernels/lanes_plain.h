@@ -28,6 +28,35 @@ LANES_FN void lanes_store_bf16(uint16_t *p, lanes a)
 {
     for (int i = 0; i < LANES; i++) p[i] = kernel_to_bf16(a.at[i]);
 }
+LANES_FN lanes lanes_load_i8(const int8_t *p) { LANES_EACH(p[i]); }
+LANES_FN lanes lanes_load_i8_part(const int8_t *p, size_t count) { LANES_EACH((size_t)i < count ? p[i] : 0); }
+LANES_FN void lanes_store_i8(int8_t *p, lanes a)
+{
+    for (int i = 0; i < LANES; i++) p[i] = (int8_t)a.at[i];
+}
+LANES_FN void lanes_store_u16(uint16_t *p, lanes a)
+{
+    for (int i = 0; i < LANES; i++) p[i] = (uint16_t)a.at[i];
+}
+LANES_FN lanes lanes_above(lanes a, lanes b) { LANES_EACH(a.at[i] > b.at[i] ? 1 : 0); }
+typedef struct lanes_nf4 {
+    const uint16_t *words;
+    float table[16];
+} lanes_nf4;
+LANES_FN lanes_nf4 lanes_nf4_open(const uint16_t *words, float scale)
+{
+    lanes_nf4 block = {.words = words};
+    for (int i = 0; i < 16; i++) block.table[i] = kernel_nf4_table[i] * scale;
+    return block;
+}
+LANES_FN lanes lanes_nf4_take(const lanes_nf4 *block, int i)
+{
+    const uint16_t *words = block->words + i % 2 * LANES;
+    int shift = i / 2 * 4;
+    lanes y;
+    for (int k = 0; k < LANES; k++) y.at[k] = block->table[words[k] >> shift & 15];
+    return y;
+}
 LANES_FN lanes lanes_add(lanes a, lanes b) { LANES_EACH(a.at[i] + b.at[i]); }
 LANES_FN lanes lanes_sub(lanes a, lanes b) { LANES_EACH(a.at[i] - b.at[i]); }
 LANES_FN lanes lanes_mul(lanes a, lanes b) { LANES_EACH(a.at[i] * b.at[i]); }

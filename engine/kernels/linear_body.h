@@ -7,7 +7,7 @@
  *   LINEAR_LOAD(p), LINEAR_LOAD_PART(p, n), LINEAR_LOAD_X(p)
  *   LINEAR_SUM, LINEAR_ZERO, LINEAR_MAC(sum, w, x), LINEAR_REDUCE(sum)
  * Each (output, row) has one chain of sums along `in`, the same in every tile: that is what makes a row's
- * result independent of its company. A tile asks for the next tile's weights while it works. */
+ * result independent of its company. While it works, a tile asks for the weights of the next one. */
 
 #define LINEAR_ROW(r, x)                                                                                     \
     {                                                                                                        \
@@ -26,12 +26,13 @@
     LINEAR_VECTOR w0 = load(w + i), w1 = load(w + in + i), w2 = load(w + 2 * in + i),                        \
                   w3 = load(w + 3 * in + i)
 #define LINEAR_ASK()                                                                                         \
-    __builtin_prefetch(w + 4 * in + i), __builtin_prefetch(w + 5 * in + i),                                  \
-        __builtin_prefetch(w + 6 * in + i), __builtin_prefetch(w + 7 * in + i)
+    __builtin_prefetch(w + ahead + i), __builtin_prefetch(w + ahead + in + i),                               \
+        __builtin_prefetch(w + ahead + 2 * in + i), __builtin_prefetch(w + ahead + 3 * in + i)
 #define LINEAR_LOAD_REST(p) LINEAR_LOAD_PART((p), in - i)
 
-LINEAR_TARGET static void LINEAR_TILE(tile_4_rows)(const LINEAR_WEIGHT *w, size_t in, const LINEAR_X *x,
-                                                   size_t stride, float values[KERNEL_TILE][KERNEL_TILE])
+LINEAR_TARGET static void LINEAR_TILE(tile_4_rows)(const LINEAR_WEIGHT *w, size_t in, size_t ahead,
+                                                   const LINEAR_X *x, size_t stride,
+                                                   float values[KERNEL_TILE][KERNEL_TILE])
 {
     LINEAR_SUMS(0);
     LINEAR_SUMS(1);
@@ -59,8 +60,8 @@ LINEAR_TARGET static void LINEAR_TILE(tile_4_rows)(const LINEAR_WEIGHT *w, size_
     LINEAR_GIVE(3);
 }
 
-LINEAR_TARGET static void LINEAR_TILE(tile_1_row)(const LINEAR_WEIGHT *w, size_t in, const LINEAR_X *x,
-                                                  float values[KERNEL_TILE][KERNEL_TILE])
+LINEAR_TARGET static void LINEAR_TILE(tile_1_row)(const LINEAR_WEIGHT *w, size_t in, size_t ahead,
+                                                  const LINEAR_X *x, float values[KERNEL_TILE][KERNEL_TILE])
 {
     LINEAR_SUMS(0);
     size_t i = 0;
@@ -99,22 +100,22 @@ LINEAR_TARGET void LINEAR_NAME(const kernel_linear_packed *packed, size_t out_be
     size_t in = job->in, rows = job->row_count, stride = packed->stride, out = out_begin;
     float values[KERNEL_TILE][KERNEL_TILE];
     for (; out + KERNEL_TILE <= out_end; out += KERNEL_TILE) {
-        const LINEAR_WEIGHT *w = (const LINEAR_WEIGHT *)job->weight + out * in;
+        const LINEAR_WEIGHT *w = (const LINEAR_WEIGHT *)packed->weight + (out - packed->first) * in;
         size_t row = 0;
         for (; row + KERNEL_TILE <= rows; row += KERNEL_TILE) {
-            LINEAR_TILE(tile_4_rows)(w, in, x + row * stride, stride, values);
-            kernel_linear_store(job, out, KERNEL_TILE, row, KERNEL_TILE, values);
+            LINEAR_TILE(tile_4_rows)(w, in, packed->ahead, x + row * stride, stride, values);
+            kernel_linear_store(packed, out, KERNEL_TILE, row, KERNEL_TILE, values);
         }
         for (; row < rows; row++) {
-            LINEAR_TILE(tile_1_row)(w, in, x + row * stride, values);
-            kernel_linear_store(job, out, KERNEL_TILE, row, 1, values);
+            LINEAR_TILE(tile_1_row)(w, in, packed->ahead, x + row * stride, values);
+            kernel_linear_store(packed, out, KERNEL_TILE, row, 1, values);
         }
     }
     for (; out < out_end; out++) {
         for (size_t row = 0; row < rows; row++) {
-            values[0][0] =
-                LINEAR_TILE(dot)((const LINEAR_WEIGHT *)job->weight + out * in, in, x + row * stride);
-            kernel_linear_store(job, out, 1, row, 1, values);
+            const LINEAR_WEIGHT *w = (const LINEAR_WEIGHT *)packed->weight + (out - packed->first) * in;
+            values[0][0] = LINEAR_TILE(dot)(w, in, x + row * stride);
+            kernel_linear_store(packed, out, 1, row, 1, values);
         }
     }
 }

@@ -16,16 +16,33 @@ typedef struct kernel_linear_packed {
     const kernel_linear *job;
     const void *x;
     size_t stride;
+    const void *weight;  /* of the job's outputs from `first` on; not for nf4 */
+    size_t first, ahead; /* elements: so far before it is read, a weight is asked for */
+    const float *scales; /* [out], of what is not yet scaled; NULL: nothing */
 } kernel_linear_packed;
 
 typedef void kernel_linear_part(const kernel_linear_packed *packed, size_t out_begin, size_t out_end);
 
+typedef void kernel_expand_row(const kernel_quantised *q, size_t row, bool scaled, kernel_type type,
+                               void *to);
+
+/* How a weight is stored. */
+typedef enum linear_form { LINEAR_F32, LINEAR_BF16, LINEAR_INT8, LINEAR_NF4, LINEAR_FORMS } linear_form;
+
+/* The values that 4 bits stand for, as parts of their block's largest. */
+extern const float kernel_nf4_table[16];
+
 struct kernel_set {
     const char *name;
     bool (*usable)(void);
-    kernel_linear_part *linear_f32;
-    kernel_linear_part *linear_bf16;       /* x packed as f32 */
-    kernel_linear_part *linear_bf16_pairs; /* x packed as bf16; NULL: there is none */
+    /* By form, x packed as f32, and as bf16 (NULL: there is none). nf4: for one row, `in` in whole blocks.
+     * Whatever the form, a product is that of the same weight expanded and not yet scaled, bit for bit. */
+    kernel_linear_part *linear[LINEAR_FORMS], *linear_pairs[LINEAR_FORMS];
+    /* One row; int8 that is not scaled is whole numbers. */
+    kernel_expand_row *expand;
+    /* int8: rows, nf4: blocks, [begin, end) of q. */
+    bool (*quantise[2])(const kernel_quantised *q, const void *weight, kernel_type type, size_t begin,
+                        size_t end);
     void (*attention)(const kernel_attention *job, const kernel_query *query, size_t kv_head);
     void (*softmax)(const kernel_softmax *job, size_t row,
                     float *scratch); /* scratch: key_count + KERNEL_PAD */
@@ -38,7 +55,8 @@ struct kernel_set {
 extern const kernel_set kernel_set_plain;
 #if defined(__x86_64__)
 extern const kernel_set kernel_set_avx2, kernel_set_avx512, kernel_set_avx512_bf16;
-kernel_linear_part kernel_linear_avx512_bf16;
+kernel_linear_part kernel_linear_avx512_bf16, kernel_linear_avx512_int8, kernel_linear_avx512_nf4;
+kernel_expand_row kernel_expand_avx512_bf16;
 #endif
 
 const kernel_set *kernel_set_current(void); /* the one in use */
@@ -48,14 +66,16 @@ static inline size_t element_bytes(kernel_type type)
     return type == KERNEL_F32 ? sizeof(float) : sizeof(uint16_t);
 }
 
-/* Sum of the products of one tile: values[row][output]. Writes them with the bias, rounded, to their places.
+/* Sum of the products of one tile: values[row][output]. Writes them scaled, with the bias, rounded, to their
+ * places.
  */
-static inline void kernel_linear_store(const kernel_linear *job, size_t out, size_t out_count, size_t row,
-                                       size_t row_count, float values[KERNEL_TILE][KERNEL_TILE])
+static inline void kernel_linear_store(const kernel_linear_packed *packed, size_t out, size_t out_count,
+                                       size_t row, size_t row_count, float values[KERNEL_TILE][KERNEL_TILE])
 {
+    const kernel_linear *job = packed->job;
     for (size_t r = 0; r < row_count; r++) {
         for (size_t o = 0; o < out_count; o++) {
-            float value = values[r][o];
+            float value = packed->scales ? values[r][o] * packed->scales[out + o] : values[r][o];
             if (job->y_type == KERNEL_F32) {
                 if (job->bias) value += ((const float *)job->bias)[out + o];
                 ((float *)job->y[row + r])[out + o] = value;

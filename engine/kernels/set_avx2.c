@@ -12,5 +12,5 @@
 
 static bool usable(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
-const kernel_set kernel_set_avx2 = {.name = "avx2", .usable = usable, SET_PARTS};
+const kernel_set kernel_set_avx2 = {.name = "avx2", .usable = usable, SET_PARTS, .expand = part_expand};
 #endif

@@ -18,7 +18,11 @@ static bool usable(void)
 
 static bool usable_bf16(void) { return usable() && __builtin_cpu_supports("avx512bf16"); }
 
-const kernel_set kernel_set_avx512 = {.name = "avx512", .usable = usable, SET_PARTS};
+const kernel_set kernel_set_avx512 = {.name = "avx512", .usable = usable, SET_PARTS, .expand = part_expand};
 const kernel_set kernel_set_avx512_bf16 = {
-    .name = "avx512-bf16", .usable = usable_bf16, SET_PARTS, .linear_bf16_pairs = kernel_linear_avx512_bf16};
+    .name = "avx512-bf16",
+    .usable = usable_bf16,
+    SET_PARTS,
+    .expand = kernel_expand_avx512_bf16,
+    .linear_pairs = {NULL, kernel_linear_avx512_bf16, kernel_linear_avx512_int8, kernel_linear_avx512_nf4}};
 #endif

@@ -11,4 +11,4 @@
 
 static bool usable(void) { return true; }
 
-const kernel_set kernel_set_plain = {.name = "plain", .usable = usable, SET_PARTS};
+const kernel_set kernel_set_plain = {.name = "plain", .usable = usable, SET_PARTS, .expand = part_expand};

@@ -146,7 +146,12 @@
        (tensor_scope * s, const tensor *x, tensor_projection *list, size_t count,                            \
         const tensor_dropout *dropout, bool narrow),                                                         \
        (s, x, list, count, dropout, narrow))                                                                 \
-    OP(tensor *, linear_wide, (tensor_scope * s, const tensor *x, const tensor *weight), (s, x, weight))     \
+    OP(tensor *, linear_wide,                                                                                \
+       (tensor_scope * s, const tensor *x, const tensor *weight, const tensor_packed *packed),               \
+       (s, x, weight, packed))                                                                               \
+    OP(tensor *, linear_packed,                                                                              \
+       (tensor_scope * s, const tensor *x, const tensor_packed *packed, const tensor *bias),                 \
+       (s, x, packed, bias))                                                                                 \
     OP(tensor *, train_norm,                                                                                 \
        (tensor_scope * s, const tensor *x, const tensor *weight, double eps, tensor_norm_kind kind),         \
        (s, x, weight, eps, kind))                                                                            \

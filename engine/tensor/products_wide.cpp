@@ -19,18 +19,9 @@ namespace
 // and what a core's own cache saved was less.
 constexpr int64_t piece_bytes = 4 << 20;
 
-bool cpu_multiplies_bf16()
-{
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16");
-#else
-    return true;
-#endif
-}
-
 bool is_raised(const at::Tensor &w)
 {
-    static const bool native = cpu_multiplies_bf16();
+    static const bool native = door::cpu_multiplies_bf16();
     return w.is_cpu() && w.scalar_type() == at::kBFloat16 && !native;
 }
 
@@ -112,6 +103,15 @@ void add_by_rows(at::Tensor &y, const at::Tensor &g, const at::Tensor &w)
 
 namespace door
 {
+
+bool cpu_multiplies_bf16()
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return true;
+#endif
+}
 
 void product_nt_into(at::Tensor &y, const at::Tensor &x, const at::Tensor &weight)
 {

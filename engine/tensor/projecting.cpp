@@ -12,7 +12,8 @@ namespace
 
 // One projection as its node needs it.
 struct branch {
-    at::Tensor weight, bias, a, b; // detached; a and b undefined: no branch
+    door::frozen weight;
+    at::Tensor bias, a, b; // detached; a and b undefined: no branch
     double scale;
     std::vector<uint64_t> keys; // dropout's mask is made again in the backward pass
 };
@@ -37,7 +38,7 @@ at::Tensor dropped(const projecting &all, const branch &one, const at::Tensor &w
 
 at::Tensor forward_one(const projecting &all, const branch &one, const at::Tensor &x, const at::Tensor &wide)
 {
-    at::Tensor y = door::product_nt(x.scalar_type() == wide.scalar_type() || one.weight.is_cuda() ? x : wide,
+    at::Tensor y = door::product_nt(x.scalar_type() == wide.scalar_type() || x.is_cuda() ? x : wide,
                                     one.weight),
                mask;
     if (one.bias.defined()) y.add_(one.bias);
@@ -88,7 +89,7 @@ std::vector<at::Tensor> backward_all(const projecting &all, const at::Tensor &x,
         if (!grads[i].defined()) continue;
         const branch &one = all.branches[i];
         at::Tensor g = grads[i].to(type);
-        if (wants_x) door::product_nn_add(dx, one.weight.is_cuda() ? grads[i] : g, one.weight);
+        if (wants_x) door::product_nn_add(dx, x.is_cuda() ? grads[i] : g, one.weight);
         if (!one.a.defined()) continue;
         branch_grads of = backward_branch(all, one, wide, g, wants_x ? &dx : nullptr);
         out[1 + 2 * i] = of.a;
@@ -107,7 +108,12 @@ projecting projecting_of(const tensor_projection *list, size_t count, const tens
     if (dropout) all.begins.assign(dropout->begins, dropout->begins + dropout->count + 1);
     for (size_t i = 0; i < count; i++) {
         const tensor_projection &one = list[i];
-        branch b{detached(one.weight), detached(one.bias), detached(one.a), detached(one.b), one.scale, {}};
+        branch b{door::frozen_of(one.weight, &one.packed),
+                 detached(one.bias),
+                 detached(one.a),
+                 detached(one.b),
+                 one.scale,
+                 {}};
         if (dropout && one.keys) b.keys.assign(one.keys, one.keys + dropout->count);
         all.branches.push_back(std::move(b));
     }
@@ -120,7 +126,7 @@ bool tensor_project(tensor_scope *s, const tensor *x, tensor_projection *list, s
                     const tensor_dropout *dropout, bool narrow)
 {
     bool missing = !x;
-    for (size_t i = 0; i < count; i++) missing = missing || !list[i].weight;
+    for (size_t i = 0; i < count; i++) missing = missing || (!list[i].weight && !list[i].packed.expand);
     if (missing) door::fail_missing(s, __func__);
     return door::attempt(s, __func__, s->grad, [&] {
         std::vector<at::Tensor> inputs = {x->value}, outputs;
@@ -145,25 +151,28 @@ bool tensor_project(tensor_scope *s, const tensor *x, tensor_projection *list, s
     });
 }
 
-tensor *tensor_linear_wide(tensor_scope *s, const tensor *x, const tensor *weight)
+tensor *tensor_linear_wide(tensor_scope *s, const tensor *x, const tensor *weight,
+                           const tensor_packed *packed)
 {
-    return door::run(s, __func__, {x, weight}, [&]() -> at::Tensor {
+    if (!weight && !packed) door::fail_missing(s, __func__);
+    return door::run(s, __func__, {x}, [&]() -> at::Tensor {
         bool recorded = door::recording({x->value});
-        at::Tensor w = weight->value.detach();
+        door::frozen w = door::frozen_of(packed ? nullptr : weight, packed);
         std::vector<at::Tensor> outputs;
         {
             at::AutoDispatchBelowADInplaceOrView below;
             outputs.push_back(door::product_nt(x->value.detach(), w));
         }
         auto type = x->value.scalar_type();
+        int64_t in = x->value.size(1);
         if (recorded)
-            door::record(outputs, {x->value},
-                         [w, type](const std::vector<at::Tensor> &grads, const door::written_node &) {
-                             at::Tensor dx = at::zeros({grads[0].size(0), w.size(1)},
-                                                       grads[0].options().dtype(at::kFloat));
-                             door::product_nn_add(dx, grads[0], w);
-                             return std::vector<at::Tensor>{dx.to(type)};
-                         });
+            door::record(
+                outputs, {x->value},
+                [w, in, type](const std::vector<at::Tensor> &grads, const door::written_node &) {
+                    at::Tensor dx = at::zeros({grads[0].size(0), in}, grads[0].options().dtype(at::kFloat));
+                    door::product_nn_add(dx, grads[0], w);
+                    return std::vector<at::Tensor>{dx.to(type)};
+                });
         return outputs[0];
     });
 }

@@ -224,10 +224,23 @@ bool tensor_head_loss(tensor_scope *s, const tensor_head *head, tensor **gradien
 tensor *tensor_dropout_mask(tensor_scope *s, tensor_device device, const size_t *begins, const uint64_t *keys,
                             size_t count, size_t columns, double p);
 
+/* A frozen weight [out, in] on the CPU that is no tensor: expand() writes its rows [begin, begin + count) in `type`, f32
+ * or bf16. Products expand a piece of at most 16 MiB at a time (32 rows where that is more), forward and again backward,
+ * so that no expanded weight is kept for the backward pass. `context` must live as long as that. */
+typedef struct tensor_packed {
+    void (*expand)(const void *context, size_t begin, size_t count, tensor_type type, void *to);
+    const void *context;
+    tensor_type type;      /* that products are computed in; f32 in place of bf16 where the processor has no such products */
+    size_t begin, out, in; /* outputs are rows begin .. begin + out of what expand() knows */
+} tensor_packed;
+/* x Wᵀ + bias in x's type, without grad. bias NULL: none. */
+tensor *tensor_linear_packed(tensor_scope *s, const tensor *x, const tensor_packed *packed, const tensor *bias);
+
 /* Linear layers on one input x [n, in]: y = x Wᵀ + bias + scale (D(x) Aᵀ) Bᵀ, rounded once to x's type. Differentiable
  * in x, A and B; W and bias are frozen. What is kept for the backward pass is x alone. */
 typedef struct tensor_projection {
     const tensor *weight, *bias; /* [out, in], [out] or NULL */
+    tensor_packed packed;        /* in place of weight, which is NULL then; .expand NULL: there is none */
     const tensor *a, *b;         /* f32 [rank, in], [out, rank]; both NULL: no branch */
     double scale;
     const uint64_t *keys; /* of dropout, one a sequence */
@@ -241,8 +254,8 @@ typedef struct tensor_dropout {
 /* dropout NULL: none. narrow: the branch is computed in x's type, else in f32. False: failed, kept in the scope. */
 bool tensor_project(tensor_scope *s, const tensor *x, tensor_projection *list, size_t count,
                     const tensor_dropout *dropout, bool narrow);
-/* x · weightᵀ in f32, whatever they are; differentiable in x. */
-tensor *tensor_linear_wide(tensor_scope *s, const tensor *x, const tensor *weight);
+/* x · weightᵀ in f32, whatever they are; differentiable in x. packed, not NULL: in place of weight. */
+tensor *tensor_linear_wide(tensor_scope *s, const tensor *x, const tensor *weight, const tensor_packed *packed);
 
 /* Parts of a layer on the CPU, in f32 or bf16: computed in f32, rounded once, differentiable in x, gate, up, q, k, v. */
 tensor *tensor_train_norm(tensor_scope *s, const tensor *x, const tensor *weight, double eps, tensor_norm_kind kind);

@@ -78,6 +78,17 @@ void product_nn_add(at::Tensor &y, const at::Tensor &g, const at::Tensor &w);
 // Into a given y, for pieces of a larger one.
 void product_nt_into(at::Tensor &y, const at::Tensor &x, const at::Tensor &w);
 
+bool cpu_multiplies_bf16();
+
+// A frozen weight as a node of the graph keeps it: a tensor, or what it is expanded from.
+struct frozen {
+    at::Tensor whole;     // undefined: packed
+    tensor_packed packed; // by value: what it points to is the decoder's
+};
+frozen frozen_of(const tensor *weight, const tensor_packed *packed);
+at::Tensor product_nt(const at::Tensor &x, const frozen &w);
+void product_nn_add(at::Tensor &y, const at::Tensor &g, const frozen &w);
+
 // See tensor_dropout_mask; on the CPU.
 at::Tensor dropout_mask(const std::vector<size_t> &begins, const std::vector<uint64_t> &keys, size_t columns,
                         double p);
