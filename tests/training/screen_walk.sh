@@ -1,0 +1,108 @@
+#!/bin/bash
+# Who watches a run may die: screen_walk.sh PROGRAM.
+#
+# The watching process is killed -9, the terminal of another hangs up: the run goes on, another watcher sees what follows, the
+# curve has every step once, and the step just done answers.
+set -u
+. "$(dirname "$0")/../support/walk.sh"
+lfs_filter
+demo=$tests/../assets/demo data=$home/polite.jsonl model=$HYPRSTREAM_MODELS_DIR/demo
+mkdir -p "$model"
+cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" "$demo/adapters" "$model"
+cp "$demo/data/polite.jsonl" "$data"
+git config --global user.name Ada
+git config --global user.email ada@example.invalid
+git init -q -b main "$model"
+git -C "$model" add -A
+git -C "$model" commit -qm 'The demo'
+settings="--data $data --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.002 --window 4 --max-length 96"
+
+state() { json 'o["runs"][0]["state"]' runs list; }
+# step_reached N: waits until the newest run has done step N.
+step_reached() {
+    for try in $(seq 300); do
+        [ "$("$program" runs export last 2>/dev/null | grep -c '"name":"loss"')" -ge "$1" ] && return
+        sleep 0.1
+    done
+    fail "step $1 was not reached: $(state)"
+}
+# whole_curve N: each of N steps stands in the curve once (points count from 0).
+whole_curve() {
+    "$program" runs export last >"$home/curve" || fail 'runs export'
+    python3 - "$1" "$home/curve" <<'PY' || fail 'the curve is not whole'
+import json, sys
+steps = [row["step"] for row in map(json.loads, open(sys.argv[2])) if row["name"] == "loss"]
+expected = list(range(int(sys.argv[1])))
+if steps != expected:
+    sys.exit(f"steps {steps[:5]} .. {steps[-5:]}, {len(steps)} of them, expected 0 to {expected[-1]} once each")
+PY
+}
+# answers: a run that trains answers, says of which step, and what it cost.
+answers() {
+    "$program" runs ask last 'how do I quit?' -n 8 >"$home/answer" 2>"$home/said" || fail "ask: $(cat "$home/said")"
+    [ -s "$home/answer" ] || fail 'an empty answer'
+    grep -q 'it cost the run [0-9]* ms' "$home/said" || fail "no lost time: $(cat "$home/said")"
+}
+
+say 'the screen is killed, the run goes on'
+# shellcheck disable=SC2086 # words
+"$program" train demo --adapter screen --branch screen --steps 120 $settings >"$home/log" 2>&1 &
+screen=$!
+step_reached 5
+kill -9 "$screen"
+wait "$screen" 2>/dev/null
+before=$("$program" runs export last | grep -c '"name":"loss"')
+same "$(state)" running 'the state'
+answers
+"$program" attach last >"$home/attached" 2>&1 || fail "attach: $(tail -3 "$home/attached")"
+same "$(state)" done 'the state'
+grep -q '^step 119/120' "$home/attached" || fail "the last step was not seen: $(tail -3 "$home/attached")"
+[ "$before" -lt 120 ] || fail 'the run was over before its screen was killed'
+whole_curve 120
+same "$("$program" infer demo:screen+screen -p 'how do I quit?' --temp 0 -n 4 2>&1 | wc -l)" 1 'the lines of an answer'
+
+say 'a detached run outlives its terminal'
+# shellcheck disable=SC2086 # words
+python3 - "$program" train demo --adapter detached --branch detached --steps 120 --detach $settings <<'PY' || fail 'the terminal'
+import os, pty, sys, time
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+said = b""
+while True:
+    try:
+        more = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not more:
+        break
+    said += more
+os.close(terminal)  # hangs up
+_, status = os.waitpid(child, 0)
+sys.exit(status != 0 and said.decode())
+PY
+step_reached 3
+same "$(state)" running 'the state'
+answers
+"$program" attach last >"$home/attached" 2>&1 || fail "attach: $(tail -3 "$home/attached")"
+same "$(state)" done 'the state'
+whole_curve 120
+
+say 'the terminal of a watched run hangs up'
+# shellcheck disable=SC2086 # words
+python3 - "$program" train demo --adapter hung --branch hung --steps 120 $settings <<'PY' || fail 'the terminal'
+import os, pty, sys, time
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+said = b""
+while said.count(b"step ") < 5:
+    said += os.read(terminal, 4096)
+os.close(terminal)
+os.waitpid(child, 0)
+PY
+case $(state) in running | done) ;; *) fail "the state: $(state)" ;; esac
+"$program" attach last >"$home/attached" 2>&1 || fail "attach: $(tail -3 "$home/attached")"
+same "$(state)" done 'the state'
+whole_curve 120
+exit "$((failures > 0))"
