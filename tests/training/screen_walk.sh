@@ -46,7 +46,7 @@ answers() {
 
 say 'the screen is killed, the run goes on'
 # shellcheck disable=SC2086 # words
-"$program" train demo --adapter screen --branch screen --steps 120 $settings >"$home/log" 2>&1 &
+"$program" train demo --adapter screen --branch screen --steps 60 $settings >"$home/log" 2>&1 &
 screen=$!
 step_reached 5
 kill -9 "$screen"
@@ -56,14 +56,14 @@ same "$(state)" running 'the state'
 answers
 "$program" attach last >"$home/attached" 2>&1 || fail "attach: $(tail -3 "$home/attached")"
 same "$(state)" done 'the state'
-grep -q '^step 119/120' "$home/attached" || fail "the last step was not seen: $(tail -3 "$home/attached")"
-[ "$before" -lt 120 ] || fail 'the run was over before its screen was killed'
-whole_curve 120
+grep -q '^step 59/60' "$home/attached" || fail "the last step was not seen: $(tail -3 "$home/attached")"
+[ "$before" -lt 60 ] || fail 'the run was over before its screen was killed'
+whole_curve 60
 same "$("$program" infer demo:screen+screen -p 'how do I quit?' --temp 0 -n 4 2>&1 | wc -l)" 1 'the lines of an answer'
 
 say 'a detached run outlives its terminal'
 # shellcheck disable=SC2086 # words
-python3 - "$program" train demo --adapter detached --branch detached --steps 120 --detach $settings <<'PY' || fail 'the terminal'
+python3 - "$program" train demo --adapter detached --branch detached --steps 60 --detach $settings <<'PY' || fail 'the terminal'
 import os, pty, sys, time
 child, terminal = pty.fork()
 if child == 0:
@@ -86,11 +86,11 @@ same "$(state)" running 'the state'
 answers
 "$program" attach last >"$home/attached" 2>&1 || fail "attach: $(tail -3 "$home/attached")"
 same "$(state)" done 'the state'
-whole_curve 120
+whole_curve 60
 
 say 'the terminal of a watched run hangs up'
 # shellcheck disable=SC2086 # words
-python3 - "$program" train demo --adapter hung --branch hung --steps 120 $settings <<'PY' || fail 'the terminal'
+python3 - "$program" train demo --adapter hung --branch hung --steps 60 $settings <<'PY' || fail 'the terminal'
 import os, pty, sys, time
 child, terminal = pty.fork()
 if child == 0:
@@ -104,5 +104,5 @@ PY
 case $(state) in running | done) ;; *) fail "the state: $(state)" ;; esac
 "$program" attach last >"$home/attached" 2>&1 || fail "attach: $(tail -3 "$home/attached")"
 same "$(state)" done 'the state'
-whole_curve 120
+whole_curve 60
 exit "$((failures > 0))"
