@@ -121,4 +121,8 @@ void training_trainer_take_out(const training_trainer *tr, training_carried *out
 /* As it was saved, before the first step. */
 void training_trainer_put_back(training_trainer *tr, const training_carried *carried);
 
+/* All that it carries, values and moments become rank 0's: to be called by all alike, after rank 0 has put a
+ * state back. Nothing where there is one rank. */
+err training_trainer_share(training_trainer *tr);
+
 #endif

@@ -36,6 +36,11 @@ void *tensor_borrow_data_mutable(tensor *t)
     return t && t->value.is_cpu() && t->value.is_contiguous() ? t->value.mutable_data_ptr() : nullptr;
 }
 
+void *tensor_borrow_device_data(tensor *t)
+{
+    return t && t->value.is_cuda() && t->value.is_contiguous() ? t->value.mutable_data_ptr() : nullptr;
+}
+
 // Copy the elements out as `type`, row-major.
 static err read_as(const char *what, const tensor *t, at::ScalarType type, void *out, size_t count)
 {

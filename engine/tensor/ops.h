@@ -115,6 +115,7 @@
     OP(bool, is_contiguous, (const tensor *t), (t))                                                          \
     OP(const void *, borrow_data, (const tensor *t), (t))                                                    \
     OP(void *, borrow_data_mutable, (tensor * t), (t))                                                       \
+    OP(void *, borrow_device_data, (tensor * t), (t))                                                        \
     OP(err, read_f32, (const tensor *t, float *out, size_t count), (t, out, count))                          \
     OP(err, read_i64, (const tensor *t, int64_t *out, size_t count), (t, out, count))
 

@@ -106,6 +106,8 @@ tensor_device tensor_device_of(const tensor *t); /* where its storage is */
 bool tensor_is_contiguous(const tensor *t); /* row-major, without gaps */
 const void *tensor_borrow_data(const tensor *t); /* CPU and contiguous, else NULL; valid as long as t */
 void *tensor_borrow_data_mutable(tensor *t); /* likewise; other handles on the same storage see the change */
+/* In the memory of its GPU: CUDA and contiguous, else NULL. What is done with it belongs on the default stream. */
+void *tensor_borrow_device_data(tensor *t);
 /* Copy out as f32, row-major, count elements = tensor_count(t). */
 err tensor_read_f32(const tensor *t, float *out, size_t count);
 err tensor_read_i64(const tensor *t, int64_t *out, size_t count); /* the same as int64, of an integer tensor */

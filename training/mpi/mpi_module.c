@@ -2,14 +2,19 @@
  *
  * Every call is begun, then tested until it is done or its time is over: a rank whose others died must end
  * with a sentence, not hang in the library. */
+#define _GNU_SOURCE
 #include <mpi.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "training/mpi/module.h"
 
-enum { WHY_SIZE = 256, CHUNK_MAX = 1 << 26 };
+enum { WHY_SIZE = 256, CHUNK_MAX = 1 << 26, NAP_LEAST_NS = 100000, NAP_MOST_NS = 2000000 };
+
+static const atomic_int *given_up;
 
 static int say(char *why, const char *what, int code)
 {
@@ -27,7 +32,8 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Waits for a request. The first millisecond without sleeping: others are usually near. */
+/* Waits for a request. The first millisecond without sleeping: others are usually near. A wait of seconds
+ * looks less often: rank 0 is paused, or saves. */
 static int finish(MPI_Request *request, const char *what, double timeout_seconds, char *why)
 {
     double began = now();
@@ -36,18 +42,51 @@ static int finish(MPI_Request *request, const char *what, double timeout_seconds
         if (code != MPI_SUCCESS) return say(why, what, code);
         double waited = now() - began;
         if (done || waited < 0.001) continue;
-        if (waited > timeout_seconds) {
-            snprintf(why, WHY_SIZE, "timeout");
+        if (atomic_load(given_up) || waited > timeout_seconds) {
+            snprintf(why, WHY_SIZE, "%s", atomic_load(given_up) ? "lost" : "timeout");
             return -1;
         }
-        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = waited < 5 ? NAP_LEAST_NS : NAP_MOST_NS}, NULL);
     }
     return 0;
 }
 
-static int join(training_mpi_place *place, char *why)
+/* Launchers bind ranks to cores, or do not: the cores that this one may use, divided by the ranks that may use
+ * them too. */
+static int share_of_cores(MPI_Comm local, int count)
+{
+    cpu_set_t own, *all = calloc((size_t)count, sizeof *all);
+    int sharing = 0;
+    CPU_ZERO(&own);
+    if (!all || sched_getaffinity(0, sizeof own, &own) != 0) {
+        free(all);
+        return 1;
+    }
+    MPI_Allgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, local);
+    for (int i = 0; i < count; i++) {
+        cpu_set_t both;
+        CPU_AND(&both, &own, &all[i]);
+        sharing += CPU_COUNT(&both) > 0;
+    }
+    free(all);
+    int cores = CPU_COUNT(&own) / (sharing > 0 ? sharing : 1);
+    return cores > 0 ? cores : 1;
+}
+
+static void look_around(training_mpi_place *place)
+{
+    MPI_Comm local;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, place->number, MPI_INFO_NULL, &local);
+    MPI_Comm_rank(local, &place->local_number);
+    MPI_Comm_size(local, &place->local_count);
+    place->cores = share_of_cores(local, place->local_count);
+    MPI_Comm_free(&local);
+}
+
+static int join(training_mpi_place *place, const atomic_int *until, char *why)
 {
     int given = 0, size = 0, there = 0;
+    given_up = until;
     MPI_Initialized(&there);
     int code = there ? MPI_SUCCESS : MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &given);
     if (code != MPI_SUCCESS) return say(why, "MPI_Init_thread", code);
@@ -57,6 +96,7 @@ static int join(training_mpi_place *place, char *why)
     char name[MPI_MAX_PROCESSOR_NAME] = "";
     MPI_Get_processor_name(name, &size);
     snprintf(place->host, sizeof place->host, "%s", name);
+    look_around(place);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "ui/cmd/commands.h"
 #include "ui/cmd/json_out.h"
 #include "ui/cmd/show.h"
+#include "ui/cmd/train_ranks.h"
 #include "ui/cmd/train_watch.h"
 
 /* -- the plan, shown
@@ -126,7 +127,7 @@ err ui_train_add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps)
                       .data_digest = plan->data_digest,
                       .steps_total = steps,
                       .parent = plan->parent,
-                      .world_size = 1,
+                      .world_size = (uint32_t)plan->world_size,
                       .started_ms = run_now_ms()};
     memcpy(row.id, plan->id, sizeof row.id);
     err e = ui_run_store_open(settings_borrow_folders(cli->settings)->state, &store);
@@ -135,10 +136,11 @@ err ui_train_add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps)
     return e;
 }
 
-err ui_train_start(ui_cli *cli, const ui_arguments *a, const char *id)
+err ui_train_start(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together, const char *id)
 {
     ui_watch_options how = {.json = ui_arguments_has(a, "json"), .owns = true, .starts = true};
 
+    if (together->ranks) return ui_train_lead(cli, together, id, how.json);
     err e = ui_run_start(id);
     if (e.code || !ui_arguments_has(a, "detach")) return e.code ? e : ui_watch(cli, id, &how);
     e = ui_watch_started(cli, id);
@@ -154,28 +156,42 @@ err ui_train_start(ui_cli *cli, const ui_arguments *a, const char *id)
     return ERR_OK;
 }
 
-static err begin(ui_cli *cli, const ui_arguments *a, ui_train_plan *p)
+static err begin(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together, ui_train_plan *p)
 {
     char *folder = ui_run_folder(settings_borrow_folders(cli->settings)->state, p->plan.id);
     err e = ui_run_plan_save(&p->plan, folder);
     if (!e.code && p->change_count) e = ui_run_changes_save(folder, p->changes, p->change_count);
     if (!e.code) e = ui_train_add_row(cli, &p->plan, p->steps);
     free(folder);
-    return e.code ? e : ui_train_start(cli, a, p->plan.id);
+    return e.code ? e : ui_train_start(cli, a, together, p->plan.id);
 }
 
-static err train_run(ui_cli *cli, const ui_arguments *a)
+/* A commit's experiment is that of so many ranks; another has as many as there are. */
+static err set_world(const ui_arguments *a, size_t there, ui_run_plan *plan)
+{
+    if (ui_arguments_has(a, "from") && (size_t)plan->world_size != there)
+        return err_make(
+            ERR_CONFLICT,
+            "the commit was trained by %d process%s, here %s %zu: mpirun -np %d gives the same adapter",
+            plan->world_size, plan->world_size == 1 ? "" : "es", there == 1 ? "is" : "are", there,
+            plan->world_size);
+    plan->world_size = (int)there;
+    return ERR_OK;
+}
+
+static err train(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together)
 {
     CLEANUP(ui_train_plan_free) ui_train_plan plan = {0};
 
-    /* Each would start a run of its own. */
-    if (training_ranks_are_there())
+    if (together->ranks && ui_arguments_has(a, "detach"))
         return err_make(ERR_UNSUPPORTED,
-                        "train does not join the processes of a launcher yet: start it alone");
-    if (ui_arguments_has(a, "resume")) return ui_train_resume(cli, a);
+                        "--detach: the processes are the launcher's: leave that to itself (mpirun ... &, "
+                        "sbatch); hyprstream attach watches the run");
+    if (ui_arguments_has(a, "resume")) return ui_train_resume(cli, a, together);
     if (ui_arguments_has(a, "extend"))
         return err_make(ERR_USAGE, "--extend STEPS goes with --resume RUN: which run is to go on");
     err e = ui_train_plan_make(cli, a, &plan);
+    if (!e.code) e = set_world(a, training_ranks_count(together->ranks), &plan.plan);
     if (e.code) return e;
     ui_run_id_make(run_now_ms(), plan.plan.id);
     if (ui_arguments_has(a, "json"))
@@ -183,7 +199,18 @@ static err train_run(ui_cli *cli, const ui_arguments *a)
     else
         plan_text(&plan, cli->out);
     fflush(cli->out);
-    return ui_arguments_has(a, "dry-run") ? ERR_OK : begin(cli, a, &plan);
+    return ui_arguments_has(a, "dry-run") ? ERR_OK : begin(cli, a, together, &plan);
+}
+
+static err train_run(ui_cli *cli, const ui_arguments *a)
+{
+    ui_train_ranks together = {0};
+    bool follows = false;
+
+    err e = ui_train_join(cli, &together, &follows);
+    if (!e.code && !follows) e = train(cli, a, &together);
+    ui_train_leave(&together, e);
+    return e;
 }
 
 /* -- rows

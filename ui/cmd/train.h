@@ -5,6 +5,7 @@
 #include "training/estimate.h"
 #include "ui/app/runs/plan.h"
 #include "ui/cmd/arguments.h"
+#include "ui/cmd/train_ranks.h"
 
 /* What is known of a run before its first step. */
 typedef struct ui_train_plan {
@@ -27,9 +28,9 @@ err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, char *
 
 /* A row for the list of runs, "planned". */
 err ui_train_add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps);
-/* Its process; watched unless --detach is given. */
-err ui_train_start(ui_cli *cli, const ui_arguments *a, const char *id);
+/* Its process, or that of rank 0; watched unless --detach is given. */
+err ui_train_start(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together, const char *id);
 /* --resume RUN goes on as planned; with --extend STEPS or --lr X a new run begins with its last state. */
-err ui_train_resume(ui_cli *cli, const ui_arguments *a);
+err ui_train_resume(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together);
 
 #endif

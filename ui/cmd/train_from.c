@@ -94,6 +94,10 @@ static err read_plan(bytes_view json, ui_train_plan *out, char **digest, char **
         *texts[i] = memory_text_n(values[i].data, values[i].size);
     }
     out->plan.threads = (int)json_int(json_get(root, "threads"), 0);
+    int64_t world = json_int(json_get(root, "world_size"), 1);
+    if (world < 1 || world > UI_RUN_WORLD_MAX)
+        return err_make(ERR_FORMAT, "world_size: expected a number from 1 to %d", UI_RUN_WORLD_MAX);
+    out->plan.world_size = (int)world;
     *digest = memory_text_n(data.data, data.size);
     if (init.size) *init_sha256 = memory_text_n(init.data, init.size);
     return ERR_OK;

@@ -36,7 +36,7 @@ static err check_given(const ui_arguments *a)
     return ERR_OK;
 }
 
-static err check_resumable(const ui_run_row *row, const char *state_folder, bool fork)
+static err check_resumable(const ui_run_row *row, const char *state_folder, bool fork, size_t ranks)
 {
     const char *state = ui_run_state_shown(row, state_folder);
     char *folder = ui_run_folder(state_folder, row->id);
@@ -49,7 +49,7 @@ static err check_resumable(const ui_run_row *row, const char *state_folder, bool
             ERR_NOTHING,
             "run %s is done after %llu steps: hyprstream train --resume %s --extend STEPS takes more",
             row->id, (unsigned long long)row->steps_total, row->id);
-    return ERR_OK;
+    return row->world_size == ranks ? ERR_OK : ui_run_other_world(row->id, row->world_size, ranks);
 }
 
 /* -- a fork ------------------------------------------------------------------------------------------------
@@ -58,6 +58,7 @@ static err check_resumable(const ui_run_row *row, const char *state_folder, bool
 typedef struct fork_work {
     ui_cli *cli;
     const ui_arguments *a;
+    ui_train_ranks *together;
     const ui_run_row *row;      /* of the parent */
     char *folder, *folder_from; /* the child's, the parent's */
     ui_run_plan plan;           /* the child's */
@@ -214,14 +215,14 @@ static err fork_make(fork_work *f, const char *state_folder)
     if (e.code)
         (void)file_remove_tree(f->folder);
     else
-        e = ui_train_start(f->cli, f->a, f->plan.id);
+        e = ui_train_start(f->cli, f->a, f->together, f->plan.id);
     return e;
 }
 
 /* -- the command -------------------------------------------------------------------------------------------
  */
 
-err ui_train_resume(ui_cli *cli, const ui_arguments *a)
+err ui_train_resume(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together)
 {
     const char *state_folder = settings_borrow_folders(cli->settings)->state;
     bool fork = is_fork(a);
@@ -232,17 +233,17 @@ err ui_train_resume(ui_cli *cli, const ui_arguments *a)
     if (e.code) return e;
     e = ui_run_store_open(state_folder, &store);
     if (!e.code) e = ui_run_store_find(store, ui_arguments_text(a, "resume"), &one);
-    if (!e.code) e = check_resumable(&one.rows[0], state_folder, fork);
+    if (!e.code) e = check_resumable(&one.rows[0], state_folder, fork, training_ranks_count(together->ranks));
     /* Whoever waits for it must not take the old end for the new one. */
     if (!e.code && !fork)
         e = ui_run_store_set_state(store, one.rows[0].run, "planned", false, "", run_now_ms());
     ui_run_store_free(store);
     if (!e.code && fork) {
-        fork_work f = {.cli = cli, .a = a, .row = &one.rows[0]};
+        fork_work f = {.cli = cli, .a = a, .together = together, .row = &one.rows[0]};
         e = fork_make(&f, state_folder);
         fork_free(&f);
     } else if (!e.code) {
-        e = ui_train_start(cli, a, one.rows[0].id);
+        e = ui_train_start(cli, a, together, one.rows[0].id);
     }
     ui_run_list_free(&one);
     return e;

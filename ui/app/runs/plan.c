@@ -60,7 +60,7 @@ static char **text_at(const ui_run_plan *plan, size_t i)
 
 void ui_run_plan_init(ui_run_plan *plan)
 {
-    *plan = (ui_run_plan){0};
+    *plan = (ui_run_plan){.world_size = 1};
     for (size_t i = 0; i < COUNT_OF(texts); i++) *text_at(plan, i) = memory_text("");
     training_settings_init(&plan->settings);
 }
@@ -99,7 +99,7 @@ void ui_run_plan_write(const ui_run_plan *plan, bytes *out)
         cJSON_AddItemToArray(prompts, cJSON_CreateString(plan->prompts[i]));
     cJSON_AddRawToObject(o, "settings", bytes_text(&settings));
     cJSON_AddNumberToObject(o, "threads", plan->threads);
-    cJSON_AddNumberToObject(o, "world_size", 1);
+    cJSON_AddNumberToObject(o, "world_size", plan->world_size);
     char *text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
     if (!text) memory_exhausted(0);
@@ -182,6 +182,10 @@ static err read_root(const json_node *root, ui_run_plan *plan)
     int64_t count = json_int(threads, -1);
     if (count < 0 || count > 1024) return err_make(ERR_FORMAT, "threads: expected a number from 0 to 1024");
     plan->threads = (int)count;
+    int64_t world = json_int(json_get(root, "world_size"), 1);
+    if (world < 1 || world > UI_RUN_WORLD_MAX)
+        return err_make(ERR_FORMAT, "world_size: expected a number from 1 to %d", UI_RUN_WORLD_MAX);
+    plan->world_size = (int)world;
     if (!json_is(settings, JSON_OBJECT)) return err_make(ERR_FORMAT, "settings: expected an object");
     err e = read_texts(root, plan);
     if (!e.code) e = read_lists(root, plan);
@@ -284,6 +288,17 @@ const char *ui_run_state_shown(const ui_run_row *row, const char *state_folder)
     bool alive = ui_run_is_alive(folder);
     free(folder);
     return alive ? row->state : "killed";
+}
+
+err ui_run_other_world(const char *id, size_t planned, size_t there)
+{
+    static const char why[] = "another number would add in another order";
+    if (planned == 1)
+        return err_make(ERR_CONFLICT, "run %s was begun by 1 process, here are %zu: hyprstream train --resume %s; %s",
+                        id, there, id, why);
+    return err_make(ERR_CONFLICT,
+                    "run %s was begun by %zu processes, here %s %zu: mpirun -np %zu hyprstream train --resume %s; %s", id,
+                    planned, there == 1 ? "is" : "are", there, planned, id, why);
 }
 
 /* -- changes ------------------------------------------------------------------------------------------------

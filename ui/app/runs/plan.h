@@ -16,7 +16,8 @@ enum {
     UI_RUN_PLAN_BYTES_MAX = 4 << 20,
     UI_RUN_DATA_MAX = 1000,
     UI_RUN_PROMPTS_MAX = 4,
-    UI_RUN_CHANGES_MAX = 10000
+    UI_RUN_CHANGES_MAX = 10000,
+    UI_RUN_WORLD_MAX = 1000000
 };
 
 /* What a run of --full is called in the place of an adapter: its plan is weights.train.json. */
@@ -49,6 +50,7 @@ typedef struct ui_run_plan {
     size_t prompt_count;
     ui_run_estimate estimate;
     int threads;                /* 0: one a core */
+    int world_size;             /* processes that train together; 1: it is alone */
     training_settings settings; /* settled */
 } ui_run_plan;
 
@@ -73,6 +75,9 @@ err ui_run_lock(const char *run_folder, int *fd);
 bool ui_run_is_alive(const char *run_folder);
 /* "killed" for a row that says running or paused while nobody runs it, else what it says. */
 const char *ui_run_state_shown(const ui_run_row *row, const char *state_folder);
+
+/* Why a run of `planned` ranks does not go on by `there` of them. */
+err ui_run_other_world(const char *id, size_t planned, size_t there);
 
 /* A setting that was changed while it ran or when it was forked, from step `step` on. */
 typedef struct ui_run_change {

@@ -28,6 +28,8 @@ static void on_signal(int number)
     if (++run_stop_signals > 1 && number == SIGINT) _exit(130);
 }
 
+bool ui_run_was_interrupted(void) { return run_stop_signals > 0; }
+
 static void watch_signals(void)
 {
     struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
@@ -107,7 +109,8 @@ static err evaluate(run_session *s, bool *best)
 
     *best = false;
     if (training_trainer_eval_count(s->trainer)) {
-        err e = training_trainer_evaluate(s->trainer, &v);
+        err e = run_order_give(s, RUN_ORDER_EVALUATE);
+        if (!e.code) e = training_trainer_evaluate(s->trainer, &v);
         if (e.code) return err_note(e, "evaluate at step %llu", (unsigned long long)step);
         s->last_eval = v.loss;
         *best = note_best(s, step, v.loss);
@@ -238,7 +241,8 @@ static err step(run_session *s, int *still, bool *early)
 {
     training_point p;
     replay_changes(s);
-    err e = training_trainer_step(s->trainer, &p);
+    err e = run_order_give(s, RUN_ORDER_STEP);
+    if (!e.code) e = training_trainer_step(s->trainer, &p);
     if (e.code) return e;
     if (!p.skipped) s->last_loss = p.loss;
     run_say_step(s, &p);
@@ -266,7 +270,7 @@ static void pause_here(run_session *s)
     run_keep_flush(s, true);
     run_set_state(s, "paused", false, "");
     while (s->pause && !s->stop) {
-        run_between(s);
+        if (!run_between(s)) return;
         if (!isnan(s->rate_next)) change_rate(s);
         if (s->commit_now || s->tag_now) (void)run_checkpoint(s, s->tag_now);
         if (s->save_now) (void)run_save_state(s);
@@ -317,16 +321,15 @@ static err run_steps(run_session *s, const char **state)
     return e;
 }
 
-static int end(run_session *s, err e, const char *state)
+static void end(run_session *s, err e, const char *state)
 {
     if (e.code) {
-        fprintf(stderr, "%s\n", e.text);
+        fprintf(s->log, "%s\n", e.text);
         state = "failed";
     }
     if (s->store && s->run) run_keep_flush(s, true);
     if (s->server) run_answers_free(s);
     run_set_state(s, state, true, e.code ? e.text : "");
-    return e.code ? 1 : 0;
 }
 
 /* Out of the caller's session; what is said from here on goes into the run's log. */
@@ -350,24 +353,56 @@ static err leave_terminal(const char *folder)
     return ERR_OK;
 }
 
-int ui_run_session(const settings *set, const char *id)
+run_session *run_session_new(const settings *set, training_ranks *ranks)
 {
     run_session *s = memory_alloc(sizeof *s);
-    const char *state = "failed";
-
     s->settings = set;
     s->environment = env_of_process();
     s->context = (repo_context){.settings = set, .environment = &s->environment};
+    s->log = stderr;
+    s->ranks = ranks;
     s->lock = -1;
     s->rate_next = s->last_loss = s->last_eval = NAN;
-    s->folder = ui_run_folder(settings_borrow_folders(set)->state, id);
-    err e = leave_terminal(s->folder);
-    if (!e.code) watch_signals();
-    if (!e.code) e = run_set_up(s);
+    watch_signals();
+    return s;
+}
+
+static err run_whole(run_session *s)
+{
+    const char *state = "failed";
+    err e = run_set_up(s);
     if (!e.code) e = run_steps(s, &state);
-    int status = end(s, e, state);
+    if (!e.code) e = run_order_give(s, RUN_ORDER_END);
+    e = run_error(s, e);
+    end(s, e, state);
+    return e;
+}
+
+int ui_run_session(const settings *set, const char *id)
+{
+    char *folder = ui_run_folder(settings_borrow_folders(set)->state, id);
+    err e = leave_terminal(folder);
+    run_session *s = run_session_new(set, NULL);
+    s->folder = folder;
+    if (!e.code)
+        e = run_whole(s);
+    else
+        fprintf(stderr, "%s\n", e.text);
     run_take_down(s);
-    return status;
+    return e.code ? 1 : 0;
+}
+
+err ui_run_lead(const settings *set, const char *id, training_ranks *ranks, const ui_run_listener *listener)
+{
+    run_session *s = run_session_new(set, ranks);
+    s->folder = ui_run_folder(settings_borrow_folders(set)->state, id);
+    s->listener = *listener;
+    err e = run_log_open(s, "log");
+    training_ranks_on_loss(ranks, run_lost, s);
+    e = e.code ? e : run_whole(s);
+    training_ranks_on_loss(ranks, NULL, NULL);
+    run_take_down(s);
+    return e;
 }
 
 err ui_run_start(const char *id)

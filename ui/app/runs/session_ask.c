@@ -330,7 +330,12 @@ bool run_has_answers(const run_session *s) { return s->answers != NULL; }
 bool run_between(void *context)
 {
     run_session *s = context;
-    if (run_stop_signals) s->stop = true;
+    if (training_ranks_lost(s->ranks)) return false;
+    if (!s->stop && (run_stop_signals || training_ranks_stop_asked(s->ranks))) {
+        s->stop = true;
+        if (training_ranks_number(s->ranks)) training_ranks_ask_stop(s->ranks);
+    }
+    if (!s->server) return true; /* no clients: another rank than 0 */
     requests_take(s);
     if (s->answers) answer_work(s);
     return true;

@@ -77,7 +77,7 @@ static void write_train_json(const run_session *s, bytes *out)
     cJSON_AddStringToObject(o, "program", HYPRSTREAM_VERSION);
     cJSON_AddStringToObject(o, "run", plan->id);
     cJSON_AddNumberToObject(o, "threads", plan->threads);
-    cJSON_AddNumberToObject(o, "world_size", 1);
+    cJSON_AddNumberToObject(o, "world_size", plan->world_size);
     sort_keys(o);
     char *text = cJSON_Print(o);
     cJSON_Delete(o);

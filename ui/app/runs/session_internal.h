@@ -27,10 +27,14 @@ typedef struct run_session {
     repo_context context;
     ui_run_plan plan;
     char *folder; /* of the run */
+    FILE *log; /* what is said beside events; stderr of a process of its own */
     int lock;
     ui_run_server *server;
     ui_run_store *store;
     int64_t run, started_ms; /* its row; when the run began */
+
+    training_ranks *ranks; /* that train together; NULL: it is alone */
+    ui_run_listener listener;
 
     engine_model *model;
     training_data *data, *eval_data;
@@ -119,6 +123,26 @@ typedef struct run_files {
 } run_files;
 err run_files_make(run_session *s, run_files *out); /* after an error to be freed, too */
 void run_files_free(run_files *files);              /* a zeroed one is fine */
+
+/* -- several ranks, session_ranks.c; nothing where there is one -------------------------------------------------
+ */
+
+typedef enum run_order { RUN_ORDER_NONE, RUN_ORDER_BEGIN, RUN_ORDER_STEP, RUN_ORDER_EVALUATE, RUN_ORDER_END } run_order;
+
+/* From rank 0, before it does the same: what the others are to do next. */
+err run_order_give(run_session *s, run_order order);
+/* The plan to the others; they open model and data as rank 0 does. */
+err run_plan_give(run_session *s);
+/* The error of a rank that is gone in place of e. */
+err run_error(const run_session *s, err e);
+/* One that is gone while rank 0 computes: the run failed, and everybody is told. Another thread's. */
+void run_lost(void *session, const char *text);
+/* s->log: the file of that name in the run's folder. ERR_IO. */
+err run_log_open(run_session *s, const char *name);
+/* A session before it has a folder; signals stop it from now on. run_take_down() */
+run_session *run_session_new(const settings *set, training_ranks *ranks_borrowed);
+/* Of the rank's own process: device and threads. The caller frees *device. */
+err run_place(const run_session *s, char **device, int *threads);
 
 /* -- saving, session_save.c ---------------------------------------------------------------------------------
  */

@@ -45,7 +45,7 @@ static char *print(cJSON *event_taken)
 void run_say(run_session *s, cJSON *event_taken)
 {
     char *line = print(event_taken);
-    ui_run_server_tell(s->server, bytes_view_of(line));
+    if (s->server) ui_run_server_tell(s->server, bytes_view_of(line));
     cJSON_free(line);
 }
 
@@ -58,7 +58,7 @@ void run_warn(run_session *s, const char *format, ...)
     if (vasprintf(&text, format, list) < 0) memory_exhausted(0);
     va_end(list);
     text_append_valid_utf8(&valid, bytes_view_of(text));
-    fprintf(stderr, "%s\n", text); /* the run's log */
+    fprintf(s->log, "%s\n", text);
     free(text);
     cJSON *event = run_event("warning");
     cJSON_AddStringToObject(event, "text", bytes_text(&valid));
@@ -110,7 +110,7 @@ void run_set_state(run_session *s, const char *state, bool ended, const char *er
 {
     if (s->store && s->run) {
         err e = ui_run_store_set_state(s->store, s->run, state, ended, error, run_now_ms());
-        if (e.code) fprintf(stderr, "%s\n", e.text);
+        if (e.code) fprintf(s->log, "%s\n", e.text);
     }
     if (!s->server) return;
     char *greeting = print(state_event(s, "started", state));

@@ -53,12 +53,16 @@ static err open_model(run_session *s)
 {
     engine_files *files = NULL;
     char *warning = NULL;
-    engine_model_options how = {
-        .device = s->plan.device, .dtype = s->plan.dtype, .threads = s->plan.threads, .weights = true};
-    err e = ui_model_source_open(&s->context, s->plan.folder, s->plan.base_commit, s->plan.model, &files,
+    char *device = NULL;
+    engine_model_options how = {.dtype = s->plan.dtype, .weights = true};
+    err e = run_place(s, &device, &how.threads);
+    how.device = device;
+    if (!e.code) e = ui_model_source_open(&s->context, s->plan.folder, s->plan.base_commit, s->plan.model, &files,
                                  &warning);
     free(warning);
-    return e.code ? e : engine_model_open(files, &how, &s->model);
+    if (!e.code) e = engine_model_open(files, &how, &s->model);
+    free(device);
+    return e;
 }
 
 static err open_data(run_session *s)
@@ -130,11 +134,20 @@ static err make_trainer(run_session *s)
                                         .data = s->data,
                                         .eval_data = s->eval_data,
                                         .settings = &s->plan.settings,
+                                        .ranks = s->ranks,
                                         .checkpoint_layers =
                                             layers < 0 ? estimate.checkpoint_layers : (size_t)layers,
                                         .between = run_between,
                                         .context = s};
-    return training_trainer_new(&options, &s->trainer);
+    e = training_trainer_new(&options, &s->trainer);
+    if (e.code || !s->ranks) return e;
+    tensor_device device = engine_model_device(s->model);
+    e = training_ranks_use_devices(s->ranks, device.cuda ? device.index : -1);
+    if (e.code == ERR_DEVICE) {
+        run_warn(s, "gradients are summed by MPI, not by NCCL: %s", e.text);
+        e = ERR_OK;
+    }
+    return e;
 }
 
 /* A fork goes on from what it was given, with its own counts. */
@@ -172,6 +185,8 @@ static err put_back(run_session *s)
         }
         if (e.code) return e;
     }
+    e = training_trainer_share(s->trainer);
+    if (e.code) return e;
     return ui_run_store_take(s->store, s->run, s->progress.attempt, getpid(), run_now_ms());
 }
 
@@ -196,16 +211,36 @@ static err open_jsonl(run_session *s)
     return s->jsonl ? ERR_OK : err_errno("open %s", s->plan.jsonl);
 }
 
+/* Sums in another order are other sums. */
+static err check_world(const run_session *s)
+{
+    size_t there = training_ranks_count(s->ranks);
+    if ((size_t)s->plan.world_size == there) return ERR_OK;
+    return ui_run_other_world(s->plan.id, (size_t)s->plan.world_size, there);
+}
+
+err run_set_up_follower(run_session *s)
+{
+    err e = repo_start(&s->context);
+    if (!e.code) e = open_model(s);
+    if (!e.code) e = open_data(s);
+    if (!e.code) e = make_trainer(s);
+    return e.code ? e : training_trainer_share(s->trainer);
+}
+
 err run_set_up(run_session *s)
 {
     err e = ui_run_plan_load(s->folder, &s->plan);
+    if (!e.code) e = check_world(s);
     if (!e.code) e = ui_run_lock(s->folder, &s->lock);
     if (!e.code) e = repo_start(&s->context);
     if (!e.code) e = open_row(s);
     if (!e.code) e = open_socket(s);
     if (e.code) return e;
     run_set_state(s, "running", false, "");
+    if (s->listener.listening) s->listener.listening(s->listener.context);
     e = open_jsonl(s);
+    if (!e.code) e = run_plan_give(s);
     if (!e.code) e = read_changes(s);
     if (!e.code) e = open_model(s);
     if (!e.code) e = open_data(s);
@@ -226,6 +261,7 @@ void run_take_down(run_session *s)
     engine_model_free(s->model);
     ui_run_store_free(s->store);
     if (s->jsonl) fclose(s->jsonl);
+    if (s->log != stderr) fclose(s->log);
     if (s->lock >= 0) close(s->lock);
     ui_run_plan_free(&s->plan);
     free(s->changes);

@@ -8,6 +8,8 @@
  * errors of each. What was opened stays in s for run_take_down, also after a failure. */
 err run_set_up(run_session *s);
 void run_take_down(run_session *s); /* and frees s */
+/* Another rank than 0, which has the plan: model, data, adapter, trainer, with rank 0's values. */
+err run_set_up_follower(run_session *s);
 /* How the settings begin an adapter; texts are borrowed from them. */
 engine_trainable_options run_trainable_options(const training_settings *s);
 
