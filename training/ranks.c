@@ -46,8 +46,10 @@ static err module_open(training_ranks *r)
     err e = ranks_module_open(MODULE_FILE, TRAINING_MPI_SYMBOL, TRAINING_MPI_SIGNATURE, &found);
     r->module = found;
     if (!e.code) return e;
-    return err_make(ERR_DEVICE, "a launcher started %d processes: %.240s: install it with the program, and Open MPI, "
-                    "or start one process", count_said(), e.text);
+    return err_make(ERR_DEVICE,
+                    "a launcher started %d processes: %.240s: install it with the program, and Open MPI, "
+                    "or start one process",
+                    count_said(), e.text);
 }
 
 /* A launcher of another MPI starts as many runs of one rank as there are processes. */
@@ -55,10 +57,11 @@ static err check_launcher(const training_ranks *r)
 {
     int said = count_said();
     if (r->place.count == said) return ERR_OK;
-    return err_make(ERR_DEVICE,
-                    "the launcher started %d processes, the MPI library counts %d: the launcher must be that of "
-                    "the Open MPI that " MODULE_FILE " was built with (srun: --mpi=pmix)",
-                    said, r->place.count);
+    return err_make(
+        ERR_DEVICE,
+        "the launcher started %d processes, the MPI library counts %d: the launcher must be that of "
+        "the Open MPI that " MODULE_FILE " was built with (srun: --mpi=pmix)",
+        said, r->place.count);
 }
 
 /* Afterwards each that could has its connection; the sum makes rank 0 wait for the last. */
@@ -68,9 +71,9 @@ static err watch_begin(training_ranks *r)
     ranks_watch_who who = {p->number, p->count, p->local_count == p->count, p->host, &r->lost};
     ranks_watch_place place = {0};
     float alone = 0;
-    if (p->number == 0) r->watch = ranks_watch_listen(&who, &place);
-    err e = training_ranks_broadcast(r, &place, sizeof place);
-    if (!e.code && p->number) r->watch = ranks_watch_connect(&who, &place);
+    ranks_watch *listens = p->number ? NULL : ranks_watch_listen(&who, &place);
+    err e = training_ranks_broadcast(r, &place, sizeof place); /* which nobody counts yet */
+    r->watch = e.code || p->number == 0 ? listens : ranks_watch_connect(&who, &place);
     return e.code ? e : training_ranks_sum(r, &alone, 1);
 }
 

@@ -4,9 +4,9 @@
  * library is linked in a module of its own (hyprstream-mpi.so), opened only then, so that the program does
  * not need MPI. The ranks agree on everything but the rows that each takes: row j of a window goes to rank j
  * mod count, and one sum of all gradients makes them equal again. A rank that dies is named by the others,
- * which end at once; a call that the others do not join in time ends the run. Where each rank has a GPU of its
- * own the gradients are summed there, by NCCL (hyprstream-nccl.so). Threads: one thread of each process, but
- * for the callback of _on_loss. Source: spec training.md, section 18. */
+ * which end at once; a call that the others do not join in time ends the run. Where each rank has a GPU of
+ * its own the gradients are summed there, by NCCL (hyprstream-nccl.so). Threads: one thread of each process,
+ * but for the callback of _on_loss. Source: spec training.md, section 18. */
 #ifndef TRAINING_RANKS_H
 #define TRAINING_RANKS_H
 
@@ -71,9 +71,10 @@ err training_ranks_use_devices(training_ranks *r, int cuda_index);
 bool training_ranks_on_devices(const training_ranks *r); /* NULL: no */
 /* values [count] f32 in this rank's GPU, in the order of its default stream. */
 err training_ranks_sum_device(training_ranks *r, void *values, size_t count);
-/* Whether libnccl can be opened here: its version in `out` of 256 bytes, or the sentence why not. */
+/* Whether libnccl can be opened here: its version ("2.24.3") in `out` of 256 bytes, or the sentence why not.
+ */
 bool training_ranks_nccl_look(char *out);
-/* The same of the MPI library. */
+/* Whether the MPI library can; likewise. */
 bool training_ranks_mpi_look(char *out);
 
 #endif

@@ -24,7 +24,7 @@ bool training_ranks_nccl_look(char *out)
     if (e.code)
         snprintf(out, RANKS_WHY_SIZE, "%.255s", e.text);
     else
-        snprintf(out, RANKS_WHY_SIZE, "NCCL %d.%d.%d", version / 10000, version / 100 % 100, version % 100);
+        snprintf(out, RANKS_WHY_SIZE, "%d.%d.%d", version / 10000, version / 100 % 100, version % 100);
     return !e.code;
 }
 
@@ -49,8 +49,8 @@ err training_ranks_use_devices(training_ranks *r, int cuda_index)
     err e = count_without(r, cuda_index >= 0 && cuda_index == r->place.local_number, &without);
     if (e.code || without > 0) return e;
     err failed = nccl_open(&module, &version);
-    if (!failed.code && (module->use_device(cuda_index, why) ||
-                         (r->place.number == 0 && module->make_id(&id, why))))
+    if (!failed.code &&
+        (module->use_device(cuda_index, why) || (r->place.number == 0 && module->make_id(&id, why))))
         failed = err_make(ERR_DEVICE, "%s", why);
     e = count_without(r, !failed.code, &without);
     if (e.code) return e;
@@ -60,7 +60,9 @@ err training_ranks_use_devices(training_ranks *r, int cuda_index)
     if (!e.code && module->join(&id, r->place.number, r->place.count, why))
         failed = err_make(ERR_DEVICE, "%s", why);
     if (!e.code) e = count_without(r, !failed.code, &without);
-    if (!e.code && without > 0) return failed.code ? failed : err_make(ERR_DEVICE, "%g other ranks cannot join NCCL", (double)without);
+    if (!e.code && without > 0)
+        return failed.code ? failed
+                           : err_make(ERR_DEVICE, "%g other ranks cannot join NCCL", (double)without);
     if (!e.code) r->nccl = module;
     return e;
 }

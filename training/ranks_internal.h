@@ -18,8 +18,8 @@ struct training_ranks {
     const training_nccl_module *nccl; /* NULL: sums go through the host */
 };
 
-/* A module of this program: what its function gives for the signature. ERR_DEVICE: `file` is not there, cannot
- * be opened, or belongs to another version. */
+/* A module of this program: what its function gives for the signature. ERR_DEVICE: `file` is not there,
+ * cannot be opened, or belongs to another version. */
 err ranks_module_open(const char *file, const char *symbol, int signature, const void **out);
 /* The words of a module, as an error; "lost" becomes who is gone. */
 err ranks_said(training_ranks *r, const char *what, const char *why);

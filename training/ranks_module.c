@@ -11,7 +11,8 @@
 /* Beside the program, or one folder up (the build tree's tests); then where it is installed. */
 static void *library_open(const char *file, char *looked, size_t looked_size)
 {
-    static const char *const places[] = {"", "/..", "/../" HYPRSTREAM_LIBDIR "/hyprstream", "/../lib/hyprstream"};
+    static const char *const places[] = {"", "/..", "/../" HYPRSTREAM_LIBDIR "/hyprstream",
+                                         "/../lib/hyprstream"};
     char folder[PATH_MAX], path[PATH_MAX + 128];
     ssize_t size = readlink("/proc/self/exe", folder, sizeof folder - 1);
     folder[size > 0 ? size : 0] = 0;
@@ -34,7 +35,8 @@ err ranks_module_open(const char *file, const char *symbol, int signature, const
 {
     char looked[256];
     const void *(*function)(int signature) = NULL;
-    void *library = library_open(file, looked, sizeof looked); /* stays: MPI can be opened once in a process */
+    void *library =
+        library_open(file, looked, sizeof looked); /* stays: MPI can be opened once in a process */
     if (!library) return err_make(ERR_DEVICE, "%s cannot be opened (%.160s)", file, looked);
     *(void **)&function = dlsym(library, symbol);
     *out = function ? function(signature) : NULL;

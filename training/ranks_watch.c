@@ -88,7 +88,9 @@ static void lose(ranks_watch *w, const peer *p, const char *text)
 static void lose_peer(ranks_watch *w, const peer *p, const char *why)
 {
     char text[TEXT_SIZE];
-    if (why)
+    if (why && strncmp(why, "rank ", 5) == 0) /* it names itself */
+        snprintf(text, sizeof text, "%.*s", TEXT_SIZE - 1, why);
+    else if (why)
         snprintf(text, sizeof text, "rank %d on %s: %.*s", p->number, p->host, TEXT_SIZE - 300, why);
     else
         snprintf(text, sizeof text, "rank %d on %s (process %d) has died", p->number, p->host, p->pid);
@@ -292,7 +294,8 @@ ranks_watch *ranks_watch_connect(const ranks_watch_who *who, const ranks_watch_p
     char port[16];
     int fd = -1;
     snprintf(port, sizeof port, "%d", place->port);
-    if (!place->port || getaddrinfo(who->one_host ? "127.0.0.1" : place->host, port, &hints, &list) != 0) return NULL;
+    if (!place->port || getaddrinfo(who->one_host ? "127.0.0.1" : place->host, port, &hints, &list) != 0)
+        return NULL;
     for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) fd = connect_within(a);
     freeaddrinfo(list);
     if (fd < 0) return NULL;
@@ -363,7 +366,8 @@ void ranks_watch_missing(ranks_watch *w, char text[TEXT_SIZE])
     for (size_t i = 0; i < w->peer_count && used + 300 < TEXT_SIZE; i++) {
         const peer *p = &w->peers[i];
         if (!p->known || p->calls >= w->calls) continue;
-        used += (size_t)snprintf(text + used, TEXT_SIZE - used, "%srank %d on %s", used ? ", " : "", p->number, p->host);
+        used += (size_t)snprintf(text + used, TEXT_SIZE - used, "%srank %d on %s", used ? ", " : "",
+                                 p->number, p->host);
     }
     pthread_mutex_unlock(&w->lock);
 }

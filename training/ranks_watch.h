@@ -1,10 +1,11 @@
 /* training/ranks_watch.h: who of the ranks has died, known at once.
  *
  * MPI does not say which rank is gone: who waits for it waits. So each rank holds a TCP connection to rank 0,
- * over which nothing goes but short notes; the system closes it when the process dies, however it dies. Rank 0
- * then tells the others the number. A thread of its own looks at the connections; when the rank's own thread
- * has not ended soon after (it computes, or waits in a library), that thread ends the process. Where a rank
- * cannot connect, the timeouts of the calls remain. Only the ranks' MPI job knows the port's key. Threads: any.
+ * over which nothing goes but short notes; the system closes it when the process dies, however it dies. Rank
+ * 0 then tells the others the number. A thread of its own looks at the connections; when the rank's own
+ * thread has not ended soon after (it computes, or waits in a library), that thread ends the process. Where a
+ * rank cannot connect, the timeouts of the calls remain. Only the ranks' MPI job knows the port's key.
+ * Threads: any.
  */
 #ifndef TRAINING_RANKS_WATCH_H
 #define TRAINING_RANKS_WATCH_H
@@ -45,7 +46,8 @@ bool ranks_watch_seen(ranks_watch *w, char text[480]);
 void ranks_watch_on_loss(ranks_watch *w, void (*lost)(void *context, const char *text), void *context);
 /* This rank has begun another call of all. */
 void ranks_watch_count_call(ranks_watch *w);
-/* Rank 0: those that have not come to the last call: "rank 2 on HOST", appended with ", "; "" when it knows none. */
+/* Rank 0: those that have not come to the last call: "rank 2 on HOST", appended with ", "; "" when it knows
+ * none. */
 void ranks_watch_missing(ranks_watch *w, char text[480]);
 /* A rank was told to stop (SIGTERM): rank 0 hears of it. */
 void ranks_watch_ask_stop(ranks_watch *w);

@@ -113,7 +113,8 @@ static tensor *device_buffer(tensor_scope *s, const engine_trainable *t, const w
         at += tensor_count(leaf);
     }
     sums_out(sums, figures);
-    tensor_copy_into(s, tensor_narrow(s, flat, 0, count, SUM_COUNT), tensor_from_f32(s, device, figures, SUM_COUNT));
+    tensor_copy_into(s, tensor_narrow(s, flat, 0, count, SUM_COUNT),
+                     tensor_from_f32(s, device, figures, SUM_COUNT));
     return flat;
 }
 
@@ -126,8 +127,10 @@ static err sum_on_device(training_trainer *tr, window_sums *sums)
     tensor *flat = device_buffer(making, t, sums);
     err e = ERR_OK;
     if (!tensor_scope_failed(making)) {
-        e = training_ranks_sum_device(tr->options.ranks, tensor_borrow_device_data(flat), (size_t)count + SUM_COUNT);
-        if (!e.code) e = tensor_read_f32(tensor_narrow(making, flat, 0, count, SUM_COUNT), figures, SUM_COUNT);
+        e = training_ranks_sum_device(tr->options.ranks, tensor_borrow_device_data(flat),
+                                      (size_t)count + SUM_COUNT);
+        if (!e.code)
+            e = tensor_read_f32(tensor_narrow(making, flat, 0, count, SUM_COUNT), figures, SUM_COUNT);
     }
     if (!e.code && !tensor_scope_failed(making)) {
         tensor_scope *giving = tensor_scope_new(true);

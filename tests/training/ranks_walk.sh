@@ -57,8 +57,9 @@ gone die 'rank 2 on .* (process [0-9]*) has died'
 gone busy 'busy, and rank 2 on .* has died'
 gone hang 'rank 0 on .* waited 3 s to add up the gradients: rank 2 on '
 
-# NCCL is where a GPU is; elsewhere a sentence says what is missing.
-if ! "$run" nccl >"$home/said"; then
-    grep -q 'libnccl.so.2 cannot be opened' "$home/said" || { echo "FAILED: without NCCL: $(cat "$home/said")"; failures=$((failures + 1)); }
-fi
+# Where NCCL is not, or is no library, a sentence says so.
+mkdir "$home/library"
+echo 'no library' >"$home/library/libnccl.so.2"
+LD_LIBRARY_PATH="$home/library" "$run" nccl >"$home/said" && { echo 'FAILED: NCCL was opened where there is none'; failures=$((failures + 1)); }
+grep -q 'libnccl.so.2 cannot be opened (.*): install' "$home/said" || { echo "FAILED: without NCCL: $(cat "$home/said")"; failures=$((failures + 1)); }
 exit "$((failures > 0))"

@@ -15,8 +15,8 @@ typedef struct training_mpi_place {
     char host[256];
 } training_mpi_place;
 
-/* Functions give 0, or -1 with words in `why` (of 256 bytes); a timeout says "timeout", a wait that was given up
- * "lost". */
+/* Functions give 0, or -1 with words in `why` (of 256 bytes); a timeout says "timeout", a wait that was given
+ * up "lost". */
 typedef struct training_mpi_module {
     /* given_up: looked at while waiting; not 0 ends the wait. It must outlive the module's use. */
     int (*join)(training_mpi_place *place, const atomic_int *given_up, char *why);

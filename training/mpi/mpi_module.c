@@ -51,8 +51,8 @@ static int finish(MPI_Request *request, const char *what, double timeout_seconds
     return 0;
 }
 
-/* Launchers bind ranks to cores, or do not: the cores that this one may use, divided by the ranks that may use
- * them too. */
+/* Launchers bind ranks to cores, or do not: the cores that this one may use, divided by the ranks that may
+ * use them too. */
 static int share_of_cores(MPI_Comm local, int count)
 {
     cpu_set_t own, *all = calloc((size_t)count, sizeof *all);

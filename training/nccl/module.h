@@ -13,7 +13,7 @@ typedef struct training_nccl_id {
 
 /* Functions give 0, or -1 with words in `why` (of 256 bytes). */
 typedef struct training_nccl_module {
-    int (*open)(int *version, char *why); /* libnccl.so.2; 22403 is 2.24.3 */
+    int (*open)(int *version, char *why);     /* libnccl.so.2; 22403 is 2.24.3 */
     int (*use_device)(int device, char *why); /* of the calling thread, from now on */
     int (*make_id)(training_nccl_id *out, char *why);
     int (*join)(const training_nccl_id *id, int number, int count, char *why); /* waits for all */

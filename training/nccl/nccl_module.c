@@ -1,9 +1,9 @@
 /* training/nccl/nccl_module.c: the module itself: the sum of gradients that lie in GPUs.
  *
  * NCCL is opened at run time, so this is built where neither it nor CUDA is. Of its interface, stable since
- * 2.0, six functions are used; they are declared here. A communicator belongs to the device that is current when
- * it is made: libcuda makes the rank's device current, as the context that libtorch uses. Not measured: it
- * wants two GPUs. */
+ * 2.0, six functions are used; they are declared here. A communicator belongs to the device that is current
+ * when it is made: libcuda makes the rank's device current, as the context that libtorch uses. Not measured:
+ * it wants two GPUs. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,9 +68,9 @@ static int say(char *why, const char *what, int code)
 
 static int open_nccl(int *version, char *why)
 {
-    const symbol list[] = {{"ncclGetVersion", &lib.version},    {"ncclGetUniqueId", &lib.make_id},
-                           {"ncclCommInitRank", &lib.join},     {"ncclAllReduce", &lib.reduce},
-                           {"ncclCommDestroy", &lib.destroy},   {"ncclCommAbort", &lib.abort},
+    const symbol list[] = {{"ncclGetVersion", &lib.version},  {"ncclGetUniqueId", &lib.make_id},
+                           {"ncclCommInitRank", &lib.join},   {"ncclAllReduce", &lib.reduce},
+                           {"ncclCommDestroy", &lib.destroy}, {"ncclCommAbort", &lib.abort},
                            {"ncclGetErrorString", &lib.words}};
     if (open_library(&lib.nccl, "libnccl.so.2", list, sizeof list / sizeof *list, why)) return -1;
     int code = lib.version(version);
@@ -96,7 +96,8 @@ static int use_device(int number, char *why)
     if (code == CUDA_SUCCESS) code = lib.device_get(&device, number);
     if (code == CUDA_SUCCESS) code = lib.context_of(&context, device);
     if (code == CUDA_SUCCESS) code = lib.context_set(context);
-    if (code != CUDA_SUCCESS) snprintf(why, WHY_SIZE, "cuda:%d cannot be made current (CUDA error %d)", number, code);
+    if (code != CUDA_SUCCESS)
+        snprintf(why, WHY_SIZE, "cuda:%d cannot be made current (CUDA error %d)", number, code);
     return code == CUDA_SUCCESS ? 0 : -1;
 }
 

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "engine/kernels/kernels.h"
 #include "engine/tensor/tensor.h"
+#include "training/ranks.h"
 #include "ui/app/models.h"
 #include "ui/cmd/arguments.h"
 #include "ui/cmd/commands.h"
@@ -84,6 +85,18 @@ static void libtorch_look(findings *all)
     f->good = false;
     bytes_append_text(&f->value, "present but not usable");
     bytes_append_text(&f->help, e.text);
+}
+
+/* -- training in several processes ---------------------------------------------------------------------- */
+
+/* Who trains alone misses nothing by their absence. */
+static void ranks_look(findings *all)
+{
+    char words[256];
+    bool mpi = training_ranks_mpi_look(words);
+    bytes_printf(&add(all, "MPI")->value, "%s%s", mpi ? "" : "n/a, ", words);
+    bool nccl = training_ranks_nccl_look(words);
+    bytes_printf(&add(all, "NCCL")->value, "%s%s (its sums were never measured)", nccl ? "" : "n/a, ", words);
 }
 
 /* -- terminal ------------------------------------------------------------------------------------------ */
@@ -237,6 +250,7 @@ static err doctor_run(ui_cli *cli, const ui_arguments *a)
     size_t bad = 0;
 
     libtorch_look(&all);
+    ranks_look(&all);
     terminal_look(&all);
     settings_look(&all, cli->settings);
     folders_look(&all, cli->settings);

@@ -77,7 +77,8 @@ err ui_train_lead(ui_cli *cli, ui_train_ranks *together, const char *id, bool js
     err e = ui_run_lead(cli->settings, id, ranks, &listener);
     if (s.started) pthread_join(s.thread, NULL);
     if (e.code && training_ranks_lost(ranks))
-        e = err_make(e.code, "%.300s; mpirun -np %zu hyprstream train --resume %s goes on from the last saved state",
+        e = err_make(e.code,
+                     "%.300s; mpirun -np %zu hyprstream train --resume %s goes on from the last saved state",
                      e.text, training_ranks_count(ranks), id);
     else if (!e.code && ui_run_was_interrupted())
         e = err_make(ERR_CANCELLED, "stopped: mpirun -np %zu hyprstream train --resume %s goes on",

@@ -294,11 +294,13 @@ err ui_run_other_world(const char *id, size_t planned, size_t there)
 {
     static const char why[] = "another number would add in another order";
     if (planned == 1)
-        return err_make(ERR_CONFLICT, "run %s was begun by 1 process, here are %zu: hyprstream train --resume %s; %s",
-                        id, there, id, why);
-    return err_make(ERR_CONFLICT,
-                    "run %s was begun by %zu processes, here %s %zu: mpirun -np %zu hyprstream train --resume %s; %s", id,
-                    planned, there == 1 ? "is" : "are", there, planned, id, why);
+        return err_make(ERR_CONFLICT,
+                        "run %s was begun by 1 process, here are %zu: hyprstream train --resume %s; %s", id,
+                        there, id, why);
+    return err_make(
+        ERR_CONFLICT,
+        "run %s was begun by %zu processes, here %s %zu: mpirun -np %zu hyprstream train --resume %s; %s", id,
+        planned, there == 1 ? "is" : "are", there, planned, id, why);
 }
 
 /* -- changes ------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ typedef struct run_session {
     repo_context context;
     ui_run_plan plan;
     char *folder; /* of the run */
-    FILE *log; /* what is said beside events; stderr of a process of its own */
+    FILE *log;    /* what is said beside events; stderr of a process of its own */
     int lock;
     ui_run_server *server;
     ui_run_store *store;
@@ -124,10 +124,17 @@ typedef struct run_files {
 err run_files_make(run_session *s, run_files *out); /* after an error to be freed, too */
 void run_files_free(run_files *files);              /* a zeroed one is fine */
 
-/* -- several ranks, session_ranks.c; nothing where there is one -------------------------------------------------
+/* -- several ranks, session_ranks.c; nothing where there is one
+ * -------------------------------------------------
  */
 
-typedef enum run_order { RUN_ORDER_NONE, RUN_ORDER_BEGIN, RUN_ORDER_STEP, RUN_ORDER_EVALUATE, RUN_ORDER_END } run_order;
+typedef enum run_order {
+    RUN_ORDER_NONE,
+    RUN_ORDER_BEGIN,
+    RUN_ORDER_STEP,
+    RUN_ORDER_EVALUATE,
+    RUN_ORDER_END
+} run_order;
 
 /* From rank 0, before it does the same: what the others are to do next. */
 err run_order_give(run_session *s, run_order order);

@@ -1,7 +1,7 @@
 /* ui/app/runs/session_ranks.c: a run of several processes: rank 0 says what comes next, the others do it.
  *
- * The run is rank 0's: plan, row, socket, states, commits. Before each thing that all must do together it sends
- * an order, so pause, stop, another rate or an evaluation happen at the same step on every rank. */
+ * The run is rank 0's: plan, row, socket, states, commits. Before each thing that all must do together it
+ * sends an order, so pause, stop, another rate or an evaluation happen at the same step on every rank. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,7 +19,8 @@ enum { FLUSH_NS = 200000000 };
 /* What goes round; a plan of `size` bytes follows BEGIN. */
 typedef struct order {
     uint64_t kind, size;
-    double rate; /* of the next step */
+    double rate;           /* of the next step, before the schedule */
+    uint64_t total, curve; /* steps of the run, and those that the schedule is laid over */
 } order;
 
 /* -- rank 0
@@ -31,6 +32,10 @@ err run_order_give(run_session *s, run_order kind)
 {
     order o = {.kind = kind, .rate = s->trainer ? training_trainer_rate(s->trainer) : 0};
     if (!s->ranks) return ERR_OK;
+    if (s->trainer) {
+        o.total = training_trainer_total(s->trainer);
+        o.curve = training_trainer_curve(s->trainer);
+    }
     /* One that died after its last call does not hinder a message: look. */
     err e = run_error(s, ERR_OK);
     return e.code ? e : training_ranks_await(s->ranks, &o, sizeof o);
@@ -56,8 +61,8 @@ static void shout_loss(const run_session *s, FILE *out, const char *text)
 {
     fprintf(out, "hyprstream train: %s", text);
     if (*s->plan.id)
-        fprintf(out, "; mpirun -np %d hyprstream train --resume %s goes on from the last saved state", s->plan.world_size,
-                s->plan.id);
+        fprintf(out, "; mpirun -np %d hyprstream train --resume %s goes on from the last saved state",
+                s->plan.world_size, s->plan.id);
     fputc('\n', out);
     fflush(out);
 }
@@ -135,12 +140,12 @@ static void on_loss(void *context, const char *text) { say_loss(context, text); 
 
 static err take_plan(run_session *s, bool *off)
 {
-    CLEANUP(bytes_free) bytes json = {0};
     order o;
     err e = training_ranks_await(s->ranks, &o, sizeof o);
     *off = o.kind != RUN_ORDER_BEGIN;
     if (e.code || *off) return e;
-    if (o.size > UI_RUN_PLAN_BYTES_MAX) return err_make(ERR_LIMIT, "the plan has %llu bytes", (unsigned long long)o.size);
+    if (o.size > UI_RUN_PLAN_BYTES_MAX)
+        return err_make(ERR_LIMIT, "the plan has %llu bytes", (unsigned long long)o.size);
     char *text = memory_alloc((size_t)o.size + 1);
     e = training_ranks_broadcast(s->ranks, text, (size_t)o.size);
     if (!e.code) e = ui_run_plan_read((bytes_view){text, (size_t)o.size}, &s->plan);
@@ -162,6 +167,13 @@ static err begin_log(run_session *s)
     return ERR_OK;
 }
 
+static void follow_changes(training_trainer *tr, const order *o)
+{
+    training_trainer_rate_set(tr, o->rate);
+    if (o->curve != training_trainer_curve(tr)) training_trainer_total_set(tr, o->curve, false);
+    training_trainer_total_set(tr, o->total, true);
+}
+
 static err obey(run_session *s)
 {
     for (;;) {
@@ -171,7 +183,7 @@ static err obey(run_session *s)
         err e = training_ranks_await(s->ranks, &o, sizeof o);
         if (!e.code && o.kind == RUN_ORDER_END) return ERR_OK;
         if (!e.code && o.kind == RUN_ORDER_STEP) {
-            training_trainer_rate_set(s->trainer, o.rate);
+            follow_changes(s->trainer, &o);
             e = training_trainer_step(s->trainer, &p);
         } else if (!e.code) {
             e = training_trainer_evaluate(s->trainer, &v);
@@ -196,7 +208,8 @@ err ui_run_follow(const settings *set, training_ranks *ranks, FILE *shout)
     e = run_error(s, e);
     training_ranks_on_loss(ranks, NULL, NULL);
     if (lost && e.code) say_loss(&f, e.text);
-    if (!e.code && !off) fprintf(s->log, "ended at step %llu\n", (unsigned long long)training_trainer_step_number(s->trainer));
+    if (!e.code && !off)
+        fprintf(s->log, "ended at step %llu\n", (unsigned long long)training_trainer_step_number(s->trainer));
     run_take_down(s);
     return e;
 }

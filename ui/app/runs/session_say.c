@@ -75,7 +75,7 @@ void run_alert(run_session *s, const char *kind, const char *format, ...)
     va_end(list);
     uint64_t step = training_trainer_step_number(s->trainer);
     bytes_printf(&advice, "hyprstream runs lr %s %.3g", s->plan.id, training_trainer_rate(s->trainer) / 2);
-    fprintf(stderr, "step %llu: %s: %s\n", (unsigned long long)step, kind, text); /* the run's log */
+    fprintf(s->log, "step %llu: %s: %s\n", (unsigned long long)step, kind, text);
     ui_run_alert alert = {step, kind, text, bytes_text(&advice)};
     err e = ui_run_store_alert(s->store, s->run, s->progress.attempt, &alert, run_now_ms() - s->started_ms);
     if (e.code) run_warn(s, "%s", e.text);

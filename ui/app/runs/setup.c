@@ -57,7 +57,8 @@ static err open_model(run_session *s)
     engine_model_options how = {.dtype = s->plan.dtype, .weights = true};
     err e = run_place(s, &device, &how.threads);
     how.device = device;
-    if (!e.code) e = ui_model_source_open(&s->context, s->plan.folder, s->plan.base_commit, s->plan.model, &files,
+    if (!e.code)
+        e = ui_model_source_open(&s->context, s->plan.folder, s->plan.base_commit, s->plan.model, &files,
                                  &warning);
     free(warning);
     if (!e.code) e = engine_model_open(files, &how, &s->model);
