@@ -12,7 +12,7 @@
 #include "engine/spec.h"
 #include "training/trainer.h"
 
-enum { STEPS = 20, TIMEOUT_SECONDS = 20, HANG_SECONDS = 3, AT_STEP = 5 };
+enum { STEPS = 20, TIMEOUT_SECONDS = 120, HANG_SECONDS = 3, AT_STEP = 5 };
 
 typedef struct run {
     engine_model *model;
