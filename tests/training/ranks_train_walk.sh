@@ -126,6 +126,13 @@ wait $job && fail 'mpirun ended well without rank 0'
 grep -q "rank 0 on .* (process $pid) has died" "$home/first.log" || fail "rank 0 is not named: $(tail -9 "$home/first.log")"
 same "$(json 'o["runs"][0]["state"]' runs list)" killed 'the state'
 
+say 'ranks share the cores that they may all use'
+cores=$(($(nproc) / 2))
+[ "$cores" -gt 0 ] || cores=1
+mpirun --oversubscribe --bind-to none -np 2 "$program" train "demo:$base" --data "$data" --adapter cores --branch cores --rank 4 --targets attn \
+    --window 4 --max-length 96 --steps 1 >"$home/log" 2>&1 || fail "mpirun: $(tail -5 "$home/log")"
+grep -q "^rank 1 of 2 on .*, $cores thread" "$runs/$(newest)/rank-1.log" || fail "threads of $(nproc) cores: $(cat "$runs/$(newest)/rank-1.log")"
+
 say 'what a launcher cannot have'
 two train $(plan away) --detach >"$home/log" 2>&1 && fail '--detach under mpirun ended well'
 grep -q -e "--detach: the processes are the launcher's" "$home/log" || fail "--detach: $(cat "$home/log")"

@@ -103,11 +103,16 @@ err run_log_open(run_session *s, const char *name)
     return ERR_OK;
 }
 
+static int threads_of(const run_session *s)
+{
+    return s->plan.threads ? s->plan.threads : training_ranks_cores(s->ranks);
+}
+
 err run_place(const run_session *s, char **device, int *threads)
 {
     char name[32];
     *device = memory_text(s->plan.device);
-    *threads = s->plan.threads ? s->plan.threads : training_ranks_cores(s->ranks);
+    *threads = threads_of(s);
     if (!s->ranks || strcmp(s->plan.device, "auto") != 0) return ERR_OK;
     err e = tensor_door_open();
     int count = e.code ? 0 : tensor_cuda_count();
@@ -162,8 +167,10 @@ static err begin_log(run_session *s)
     err e = run_log_open(s, bytes_text(&name));
     if (e.code) return e;
     dup2(fileno(s->log), STDERR_FILENO); /* what libraries say */
-    fprintf(s->log, "rank %zu of %zu on %s, process %d\n", training_ranks_number(s->ranks),
-            training_ranks_count(s->ranks), training_ranks_borrow_host(s->ranks), (int)getpid());
+    int threads = threads_of(s);
+    fprintf(s->log, "rank %zu of %zu on %s, %d thread%s, process %d\n", training_ranks_number(s->ranks),
+            training_ranks_count(s->ranks), training_ranks_borrow_host(s->ranks), threads,
+            threads == 1 ? "" : "s", (int)getpid());
     return ERR_OK;
 }
 
