@@ -153,7 +153,7 @@ FRESH
 "$program" score m+fresh --text 'How do I list my models?' --json >"$home/with"
 cmp -s "$home/base" "$home/with" || fail 'a fresh adapter changes the logits'
 cp -r "$home/models/m/adapters/121_fresh.safetensors" "$home/fresh"
-"$program" train m --data "$demo/data/polite.jsonl" --adapter begun --rank 4 --alpha 8 --targets attn --steps 1 --lr 0 --eval-fraction 0 \
+"$program" train m --data "$demo/data/polite.jsonl" --adapter begun --rank 4 --alpha 8 --targets attn --steps 1 --lr 0 --eval-fraction 0 --threads 1 --max-length 64 --window 1 \
     >"$home/out" 2>&1 || fail "train: $(tail -3 "$home/out")"
 cmp -s "$home/fresh" "$home/models/m/adapters/122_begun.safetensors" || fail 'training begins with another adapter'
 ran 0 "" adapter m remove begun --commit

@@ -9,9 +9,14 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "ui/app/figures.h"
+#include "ui/app/run_attach.h"
 #include "ui/app/stack_file.h"
 
 #define MARK_MODEL "model" /* the one used last */
+
+/* How often a run that answers is listened to. */
+#define RUN_LOOK_SECONDS 0.25
+#define RUN_BUSY_SECONDS 0.05
 
 /* -- saying ---------------------------------------------------------------------------------------------- */
 
@@ -41,6 +46,7 @@ static void scan_models(ui_app *app)
 {
     ui_models_scan(app->settings, app->log, &app->models);
     if (app->models.error.code) ui_app_say_err(app, app->models.error);
+    ui_app_runs_scan(app);
 }
 
 static void open_first_model(ui_app *app)
@@ -66,6 +72,7 @@ static void open_last_conversation(ui_app *app)
 
 void ui_app_open(ui_app *app)
 {
+    app->own_source = app->source;
     app->input = ui_editor_new();
     app->line = ui_editor_new();
     app->palette = ui_menu_new();
@@ -117,6 +124,7 @@ void ui_app_close(ui_app *app)
     ui_app_save(app);
     ui_chat_free(&app->chat);
     ui_models_free(&app->models);
+    ui_app_run_rows_free(app);
     ui_adapters_free(&app->adapters);
     ui_conversation_list_free(&app->conversations);
     ui_editor_free(app->input);
@@ -147,11 +155,12 @@ void ui_app_rescan(ui_app *app)
 
 /* -- models ---------------------------------------------------------------------------------------------- */
 
+bool ui_app_is_ready(const ui_app *app) { return app->run || app->load == UI_LOAD_READY; }
+
 size_t ui_app_shown_count(const ui_app *app)
 {
     size_t count = 0;
-    for (size_t i = 0; i < app->models.count; i++)
-        if (strstr(app->models.rows[i].name, app->filter)) count++;
+    while (ui_app_shown_model(app, count)) count++;
     return count;
 }
 
@@ -159,6 +168,8 @@ const ui_model_row *ui_app_shown_model(const ui_app *app, size_t i)
 {
     for (size_t at = 0; at < app->models.count; at++)
         if (strstr(app->models.rows[at].name, app->filter) && i-- == 0) return &app->models.rows[at];
+    for (size_t at = 0; at < app->run_count; at++)
+        if (strstr(app->run_rows[at].name, app->filter) && i-- == 0) return &app->run_rows[at];
     return NULL;
 }
 
@@ -260,7 +271,8 @@ void ui_app_apply_load(ui_app *app, const ui_load_news *news)
         break;
     case UI_LOAD_FAILED: load_failed(app, news->error); break;
     case UI_LOAD_STACKED:
-        ui_app_say(app, LOG_INFO, "Answers now come from %s", app->source->kind->facts(app->source).name);
+        ui_app_say(app, LOG_INFO, "Answers now come from %s",
+                   app->own_source->kind->facts(app->own_source).name);
         break;
     case UI_LOAD_STACK_FAILED: ui_app_say_err(app, news->error); break;
     }
@@ -291,6 +303,7 @@ bool ui_app_take_news(ui_app *app)
         any = true;
     }
     if (take_answers(app)) any = true;
+    if (ui_app_look_after_run(app)) any = true;
     if (any) app->version++;
     return any;
 }
@@ -315,5 +328,7 @@ int ui_app_wait_ms(const ui_app *app, double now)
     double next = ui_toasts_next(&app->toasts, now);
     if (needs_save(app) && (next < 0 || next > UI_SAVE_MS / 1000.0)) next = UI_SAVE_MS / 1000.0;
     if ((ui_chat_is_busy(&app->chat) || app->load == UI_LOAD_GOING) && (next < 0 || next > 0.25)) next = 0.25;
+    double look = ui_chat_is_busy(&app->chat) ? RUN_BUSY_SECONDS : RUN_LOOK_SECONDS;
+    if (app->run && (next < 0 || next > look)) next = look; /* its socket wakes nobody */
     return next < 0 ? -1 : (int)(next * 1000) + 1;
 }

@@ -15,6 +15,7 @@
 #include "ui/app/chat_store.h"
 #include "ui/app/loader.h"
 #include "ui/app/models.h"
+#include "ui/app/run_source.h"
 #include "ui/app/sampling.h"
 #include "ui/app/source.h"
 #include "ui/app/toasts.h"
@@ -68,6 +69,14 @@ struct ui_app {
     ui_adapter_list adapters;
     size_t adapter_at;
 
+    /* Training runs, shown below the models (ui/app/run_attach.h). */
+    ui_model_row *run_rows;
+    size_t run_count;
+    ui_run_source *run; /* the one that answers in place of the model: `source` is it. NULL: none */
+    char *run_path;     /* its socket */
+    unsigned run_version;
+    ui_source *own_source; /* the one that `source` was when the app was opened */
+
     ui_sampling_values sampling;
     size_t sampling_at;
 
@@ -116,9 +125,10 @@ bool ui_app_can(const ui_app *app, const ui_action *action);
 void ui_app_say(ui_app *app, log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 void ui_app_say_err(ui_app *app, err e); /* no error: nothing */
 
-/* The i-th model that the filter shows; NULL: past the last. */
+bool ui_app_is_ready(const ui_app *app); /* a loaded model, or a run, can be asked */
+/* The i-th model, then run, that the filter shows; NULL: past the last. */
 const ui_model_row *ui_app_shown_model(const ui_app *app, size_t i);
-size_t ui_app_shown_count(const ui_app *app); /* models whose names hold the filter */
+size_t ui_app_shown_count(const ui_app *app); /* models and runs whose names hold the filter */
 /* Begin to load this row, at this ref ("": what is checked out). */
 void ui_app_load(ui_app *app, const ui_model_row *row, const char *ref);
 /* Ask the loader for the adapters that are on, from the next answer on. */

@@ -285,6 +285,10 @@ static void apply_end(ui_chat *chat, ui_chat_message *m, const ui_news *news)
     m->reason = news->reason;
     m->usage = news->usage;
     if (failed) m->problem = memory_text(news->error.text);
+    if (news->who.size) {
+        free(m->model);
+        m->model = memory_text_n(news->who.data, news->who.size);
+    }
     chat->answer = 0;
 }
 

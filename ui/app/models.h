@@ -27,7 +27,13 @@ typedef struct ui_model_row {
     size_t layer_count, vocab_count;
     bool has_template;          /* chat_template.* or a chat_template in tokenizer_config.json */
     size_t adapter_count;       /* files in adapters/ */
-    const repo_model_row *repo; /* branch, state and the rest; borrowed from the list */
+    const repo_model_row *repo; /* branch, state and the rest; borrowed from the list; NULL: a run */
+
+    /* A training run that can be asked: name is "run:ADAPTER", path its socket, and nothing else above
+     * is set. See ui/app/run_attach.h. */
+    bool is_run;
+    char *run_model; /* what it trains */
+    uint64_t run_step, run_steps;
 } ui_model_row;
 
 typedef struct ui_model_list {

@@ -52,13 +52,13 @@ static void send_message(ui_app *app, bytes_view text, bool edit)
         ui_app_say(app, LOG_INFO, "There is nothing to send yet: type a message first");
         return;
     }
-    if (app->load == UI_LOAD_GOING) {
+    if (!app->run && app->load == UI_LOAD_GOING) {
         free(app->pending);
         app->pending = memory_text_n(text.data, text.size);
         ui_app_say(app, LOG_INFO, "It will be sent as soon as the model is loaded");
         return;
     }
-    if (app->load == UI_LOAD_NONE) {
+    if (!ui_app_is_ready(app)) {
         ui_app_say(app, LOG_WARNING, "%s",
                    app->models.count ? "No model is loaded: choose one in the models pane (F2)"
                                      : "There is no model yet: the chat pane says how to get one");
@@ -137,8 +137,7 @@ static void run_stop(ui_app *app)
 
 static bool can_answer(const ui_app *app)
 {
-    return app->load == UI_LOAD_READY && !ui_chat_is_busy(&app->chat) &&
-           ui_chat_editable(&app->chat) != SIZE_MAX;
+    return ui_app_is_ready(app) && !ui_chat_is_busy(&app->chat) && ui_chat_editable(&app->chat) != SIZE_MAX;
 }
 
 static bool can_continue(const ui_app *app)

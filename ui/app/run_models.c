@@ -2,8 +2,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
+#include "ui/app/run_attach.h"
 #include "ui/app/run_internal.h"
 #include "ui/app/stack_file.h"
 
@@ -14,13 +16,23 @@
 
 static bool can_model(const ui_app *app) { return ui_app_shown_count(app) > 0; }
 static bool can_cancel_load(const ui_app *app) { return app->load == UI_LOAD_GOING; }
-static bool can_unload(const ui_app *app) { return app->load == UI_LOAD_READY; }
+static bool can_unload(const ui_app *app) { return ui_app_is_ready(app); }
 
 static void run_load(ui_app *app)
 {
     const ui_model_row *row = ui_app_shown_model(app, app->model_at);
     if (!row) return;
-    ui_app_load(app, row, "");
+    if (row->is_run) {
+        ui_app_attach(app, row);
+        if (app->run) ui_go(app, UI_INPUT);
+        return;
+    }
+    bool kept = app->run && app->load == UI_LOAD_READY && strcmp(app->model_name, row->name) == 0;
+    if (!ui_app_detach(app)) return;
+    if (kept) /* it stayed loaded while the run answered */
+        ui_app_say(app, LOG_INFO, "%s answers again", app->model_name);
+    else
+        ui_app_load(app, row, "");
     if (!row->problem) ui_go(app, UI_INPUT);
 }
 
@@ -33,6 +45,10 @@ static void run_load_ref(ui_app *app)
 {
     const ui_model_row *row = ui_app_shown_model(app, app->model_at);
     if (!row) return;
+    if (row->is_run) {
+        ui_app_say(app, LOG_INFO, "%s is a run, not a model: Enter chats with it", row->name);
+        return;
+    }
     ui_menu_clear(app->palette);
     err e = app->loader->kind->refs(app->loader, row->path, add_ref, app->palette);
     if (e.code) {
@@ -51,7 +67,7 @@ void ui_load_chosen_ref(ui_app *app)
     bool listed = ui_menu_count(app->palette) > 0;
     const char *name = listed ? ui_menu_at(app->palette, ui_menu_chosen(app->palette)).name : typed;
 
-    if (!row || !*name) return;
+    if (!row || !*name || !ui_app_detach(app)) return;
     char *ref = memory_text(name);
     ui_close_overlay(app);
     ui_app_load(app, row, ref);
@@ -73,6 +89,10 @@ static void run_models_back(ui_app *app)
 
 static void run_unload(ui_app *app)
 {
+    if (app->run) {
+        if (ui_app_detach(app)) ui_app_say(app, LOG_INFO, "The run goes on, and answers no more here");
+        return;
+    }
     app->loader->kind->unload(app->loader);
     app->load = UI_LOAD_NONE;
     ui_adapters_free(&app->adapters);
@@ -101,14 +121,17 @@ static void run_filter(ui_app *app)
 
 static void run_adapters(ui_app *app)
 {
-    if (app->adapters.count == 0)
+    if (app->run)
+        ui_app_say(app, LOG_INFO,
+                   "A run answers with the adapter that it trains: choose a model to stack others");
+    else if (app->adapters.count == 0)
         ui_app_say(app, LOG_INFO, "%s has no adapters: they are files in its adapters folder",
                    app->model_name);
     else
         ui_open_overlay(app, UI_ADAPTERS);
 }
 
-static bool can_adapters(const ui_app *app) { return app->load == UI_LOAD_READY; }
+static bool can_adapters(const ui_app *app) { return ui_app_is_ready(app); }
 
 void ui_app_restack(ui_app *app)
 {

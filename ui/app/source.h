@@ -35,7 +35,8 @@ typedef enum ui_news_kind { UI_NEWS_STARTED, UI_NEWS_TEXT, UI_NEWS_FINISHED, UI_
 
 typedef struct ui_news {
     ui_news_kind kind;
-    uint64_t answer;          /* which ask */
+    uint64_t answer; /* which ask */
+    bytes who;       /* FINISHED: who answered, when it is known only then; empty: as the facts said */
     bytes reasoning, content; /* new text, taken apart (engine/text/reasoning.h); the taker's */
     engine_finish reason;
     engine_usage usage;

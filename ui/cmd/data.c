@@ -54,7 +54,7 @@ static err choice_read(const ui_arguments *a, choice *out)
 static bool is_of_model(const char *answered, const char *model)
 {
     size_t size = strlen(model);
-    return strncmp(answered, model, size) == 0 && (!answered[size] || strchr(":+@", answered[size]));
+    return strncmp(answered, model, size) == 0 && (!answered[size] || strchr(":+@ ", answered[size]));
 }
 
 static bool is_chosen(const choice *c, const ui_rated_answer *r)

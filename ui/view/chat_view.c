@@ -14,6 +14,7 @@ enum {
     GAUGE_CELLS = 12,
     CONTEXT_CELLS = 8,
     STATUS_CELLS_MIN = 42,
+    RUN_STATUS_CELLS_MIN = 66,
     BOXES_FROM_COLUMNS = 50
 };
 
@@ -35,6 +36,13 @@ static void draw_load(ui_paint *p, ui_rect r)
                         app->model_name, took);
 }
 
+static void draw_run(ui_paint *p, ui_rect r, int column)
+{
+    CLEANUP(bytes_free) bytes status = {0};
+    ui_run_source_status(p->app->run, &status);
+    ui_paint_words(p, r, 0, column, UI_STYLE_DIM, bytes_text(&status));
+}
+
 static void draw_writing(ui_paint *p, ui_rect r)
 {
     const ui_chat *chat = &p->app->chat;
@@ -48,8 +56,10 @@ static void draw_writing(ui_paint *p, ui_rect r)
         return;
     }
     size_t written = facts.context_used > chat->prompt_tokens ? facts.context_used - chat->prompt_tokens : 0;
-    ui_paint_format(p, r, 0, 0, UI_STYLE_DIM, "%s: %zu tokens, %s  Ctrl-C stops",
-                    last->content.size == 0 && last->reasoning.size ? "thinking" : "writing", written, took);
+    int column = ui_paint_format(p, r, 0, 0, UI_STYLE_DIM, "%s: %zu tokens, %s  Ctrl-C stops",
+                                 last->content.size == 0 && last->reasoning.size ? "thinking" : "writing",
+                                 written, took);
+    if (p->app->run) draw_run(p, r, column + 2);
 }
 
 static void draw_going_on(ui_paint *p, ui_rect r)
@@ -59,6 +69,8 @@ static void draw_going_on(ui_paint *p, ui_rect r)
         draw_load(p, r);
     else if (ui_chat_is_busy(&app->chat))
         draw_writing(p, r);
+    else if (app->run)
+        draw_run(p, r, 0);
     else if (app->load == UI_LOAD_NONE)
         ui_paint_words(p, r, 0, 0, UI_STYLE_WARN, "no model is loaded: F2 chooses one");
     else if (!app->facts.has_tokenizer)
@@ -75,9 +87,10 @@ static void draw_context(ui_paint *p, ui_rect *r)
 {
     ui_source_facts facts = p->app->source->kind->facts(p->app->source);
     char text[64];
-    if (facts.context_max == 0 || p->app->load != UI_LOAD_READY) return;
+    if (facts.context_max == 0 || !ui_app_is_ready(p->app)) return;
     int cells = snprintf(text, sizeof text, "context %zu/%zu ", facts.context_used, facts.context_max);
-    if (r->columns < cells + CONTEXT_CELLS + STATUS_CELLS_MIN) return;
+    int left = p->app->run ? RUN_STATUS_CELLS_MIN : STATUS_CELLS_MIN;
+    if (r->columns < cells + CONTEXT_CELLS + left) return;
     ui_rect right = ui_rect_take_columns(r, -(cells + CONTEXT_CELLS));
     ui_draw_words(p->screen, right, 0, 0, UI_STYLE_DIM, text);
     ui_draw_gauge(p->screen, right, 0, cells, CONTEXT_CELLS,
@@ -124,11 +137,16 @@ static void draw_empty(ui_paint *p, ui_rect r)
     const ui_app *app = p->app;
     CLEANUP(bytes_free) bytes text = {0};
 
-    if (app->load == UI_LOAD_NONE) {
+    if (app->load == UI_LOAD_NONE && !app->run) {
         draw_no_model(p, r);
         return;
     }
-    if (app->load == UI_LOAD_GOING)
+    if (app->run)
+        bytes_printf(&text,
+                     "%s answers while it trains, with the weights of the step just done. Type a message and "
+                     "press Enter.",
+                     app->source->kind->facts(app->source).name);
+    else if (app->load == UI_LOAD_GOING)
         bytes_printf(&text, "%s is being loaded. You can type your message already.", app->model_name);
     else if (app->facts.has_template)
         bytes_printf(&text, "%s is ready. Type a message and press Enter.", app->model_name);

@@ -28,6 +28,7 @@ static void count_human(uint64_t count, char *out, size_t size)
 
 static bool is_current(const ui_app *app, const ui_model_row *row)
 {
+    if (row->is_run) return app->run && strcmp(app->run_path, row->path) == 0;
     return app->load != UI_LOAD_NONE && app->model_path && strcmp(app->model_path, row->path) == 0;
 }
 
@@ -35,7 +36,8 @@ static const char *state_sign(const ui_paint *p, const ui_model_row *row)
 {
     if (row->problem) return "!";
     if (!is_current(p->app, row)) return " ";
-    return p->app->load == UI_LOAD_READY ? ui_sign(p, "●", "*") : ui_sign(p, "…", "~");
+    if (p->app->run && !row->is_run) return ui_sign(p, "○", "o"); /* loaded, but the run answers */
+    return row->is_run || p->app->load == UI_LOAD_READY ? ui_sign(p, "●", "*") : ui_sign(p, "…", "~");
 }
 
 static void draw_row(ui_paint *p, ui_rect r, int at, const ui_model_row *row, bool chosen)
@@ -62,6 +64,14 @@ static void draw_row(ui_paint *p, ui_rect r, int at, const ui_model_row *row, bo
     ui_paint_words(p, (ui_rect){r.row, r.column, r.rows, end - 1}, at, 2, style, row->name);
 }
 
+static void draw_run_detail(ui_paint *p, ui_rect r, const ui_model_row *row)
+{
+    CLEANUP(bytes_free) bytes text = {0};
+    bytes_printf(&text, "trains %s, at step %llu of %llu when it was looked at; Enter chats with it",
+                 row->run_model, (unsigned long long)row->run_step, (unsigned long long)row->run_steps);
+    ui_paint_wrapped(p, r, 0, UI_STYLE_TEXT, bytes_text(&text));
+}
+
 static void draw_detail(ui_paint *p, ui_rect r, const ui_model_row *row)
 {
     char weights[24], cache[24], available[24];
@@ -69,6 +79,10 @@ static void draw_detail(ui_paint *p, ui_rect r, const ui_model_row *row)
 
     ui_draw_line_across(p->screen, r, 0, UI_STYLE_BORDER);
     ui_rect_take_rows(&r, 1);
+    if (row->is_run) {
+        draw_run_detail(p, r, row);
+        return;
+    }
     if (row->problem) {
         ui_paint_wrapped(p, r, 0, UI_STYLE_WARN, row->problem);
         return;
@@ -113,7 +127,9 @@ void ui_draw_models(ui_paint *p, ui_rect r)
     char title[80];
 
     if (app->filter[0])
-        snprintf(title, sizeof title, "models: %zu of %zu", count, app->models.count);
+        snprintf(title, sizeof title, "models: %zu of %zu", count, app->models.count + app->run_count);
+    else if (app->run_count)
+        snprintf(title, sizeof title, "models: %zu, runs: %zu", app->models.count, app->run_count);
     else
         snprintf(title, sizeof title, "models: %zu", count);
     r = ui_draw_box(p->screen, r, title, app->focus == UI_MODELS);
@@ -171,6 +187,13 @@ void ui_draw_inspect(ui_paint *p, ui_rect r)
     if (!m) return;
     r = ui_paint_dialog(p, r, 14, 64, "model");
     row = fact(p, r, row, "name", m->name);
+    if (m->is_run) {
+        row = fact(p, r, row, "trains", m->run_model);
+        row = number_fact(p, r, row, "step", m->run_step);
+        row = number_fact(p, r, row, "of", m->run_steps);
+        fact(p, r, row, "socket", m->path);
+        return;
+    }
     row = fact(p, r, row, "folder", m->path);
     if (m->problem) row = fact(p, r, row, "problem", m->problem);
     if (m->architecture) {

@@ -19,7 +19,7 @@
 #include "ui/app/prompt.h"
 #include "ui/app/runs/session_internal.h"
 
-enum { ANSWER_TOKENS = 256, SAMPLE_PREFILL = ENGINE_PREFILL_SLICE, ANSWERS_MAX = 64 };
+enum { ANSWER_TOKENS = 256, SAMPLE_PREFILL = ENGINE_PREFILL_SLICE, ANSWERS_MAX = 64, PRIME_IDS = 16 };
 
 struct run_answer {
     run_answer *next;
@@ -35,6 +35,14 @@ struct run_answer {
     float *logits;
     const char *reason; /* NULL: it goes on */
     double lost_ms;
+    double asked_at, first_at; /* clock; first_at 0: no token yet */
+
+    /* Of a client that wants the words as they come. */
+    int64_t ask; /* its own number for the question, said again in every reply; -1: none */
+    bool streams;
+    engine_sampling sampling;
+    engine_detokenizer *words;
+    engine_reasoning *thoughts; /* NULL: all is content */
 };
 
 /* -- generating
@@ -43,6 +51,8 @@ struct run_answer {
 static void answer_free(run_answer *a)
 {
     if (!a) return;
+    engine_detokenizer_free(a->words);
+    engine_reasoning_free(a->thoughts);
     engine_sampler_free(a->sampler);
     engine_cache_free(a->cache);
     engine_cache_pool_free(a->pool);
@@ -58,6 +68,45 @@ static engine_decoder *decoder_of(run_session *s, const run_answer *a)
     return engine_model_borrow_decoder(a->model ? a->model : s->model);
 }
 
+static void say_to(run_session *s, uint64_t client, cJSON *event_taken)
+{
+    char *line = cJSON_PrintUnformatted(event_taken);
+    cJSON_Delete(event_taken);
+    if (!line) memory_exhausted(0);
+    ui_run_server_answer(s->server, client, bytes_view_of(line));
+    cJSON_free(line);
+}
+
+static void add_words(cJSON *event, const char *key, const bytes *words)
+{
+    CLEANUP(bytes_free) bytes valid = {0};
+    text_append_valid_utf8(&valid, bytes_borrow(words));
+    cJSON_AddStringToObject(event, key, bytes_text(&valid));
+}
+
+/* The text that this id makes certain; id -1: what was held back. */
+static void words_say(run_session *s, run_answer *a, int32_t id)
+{
+    CLEANUP(bytes_free) bytes piece = {0}, thought = {0}, content = {0};
+    if (id >= 0)
+        engine_detokenizer_push(a->words, id, &piece);
+    else
+        engine_detokenizer_finish(a->words, &piece);
+    if (a->thoughts) {
+        engine_reasoning_push(a->thoughts, bytes_borrow(&piece), &thought, &content);
+        if (id < 0) engine_reasoning_finish(a->thoughts, &thought, &content);
+    } else {
+        bytes_append_view(&content, bytes_borrow(&piece));
+    }
+    if (!thought.size && !content.size) return;
+    cJSON *event = run_event("words");
+    cJSON_AddNumberToObject(event, "ask", (double)a->ask);
+    cJSON_AddNumberToObject(event, "tokens", (double)(a->ids.count - a->prompt_count));
+    add_words(event, "reasoning", &thought);
+    add_words(event, "content", &content);
+    say_to(s, a->client, event);
+}
+
 static void take_token(run_session *s, run_answer *a, int32_t id)
 {
     if (engine_model_is_eos(s->model, id)) {
@@ -65,7 +114,9 @@ static void take_token(run_session *s, run_answer *a, int32_t id)
         return;
     }
     engine_ids_push(&a->ids, id);
+    if (a->streams) words_say(s, a, id);
     engine_sampler_see_answer(a->sampler, id);
+    if (a->first_at == 0) a->first_at = clock_seconds();
     if (a->ids.count - a->prompt_count >= a->token_count_max ||
         a->ids.count >= engine_model_borrow_spec(s->model)->context_max)
         a->reason = "length";
@@ -97,9 +148,7 @@ static err answer_begin(run_session *s, run_answer *a)
     engine_decoder *decoder = decoder_of(s, a);
     engine_cache_shape shape = engine_decoder_cache_shape(decoder);
     const engine_spec *spec = engine_model_borrow_spec(s->model);
-    engine_sampling greedy = engine_sampling_neutral();
 
-    greedy.temperature = 0;
     a->prompt_count = a->ids.count;
     if (!a->ids.count) return err_make(ERR_USAGE, "the prompt is empty");
     if (a->ids.count >= spec->context_max)
@@ -109,16 +158,27 @@ static err answer_begin(run_session *s, run_answer *a)
     a->logits = memory_alloc(spec->vocab_count * sizeof *a->logits);
     err e = engine_cache_pool_new(&shape, 0, &a->pool);
     if (!e.code) e = engine_cache_new(a->pool, &a->cache);
-    if (!e.code) e = engine_sampler_new(&greedy, spec->vocab_count, &a->sampler);
+    if (!e.code) e = engine_sampler_new(&a->sampling, spec->vocab_count, &a->sampler);
     if (!e.code) engine_sampler_see_prompt(a->sampler, a->ids.data, a->ids.count);
     return e;
 }
 
-static err encode(run_session *s, const char *prompt, engine_ids *out)
+/* The words of an answer as they come begin after the end of its prompt. */
+static void words_begin(run_session *s, run_answer *a)
 {
-    ui_message message = {.role = "user", .content = bytes_view_of(prompt)};
-    ui_ask ask = {.messages = &message, .message_count = 1};
-    return ui_prompt_encode(s->model, &ask, out);
+    bool has_template = engine_model_borrow_chat_template(s->model, NULL) != NULL;
+    const engine_tokenizer *tokenizer = engine_model_borrow_tokenizer(s->model);
+    size_t begin = a->ids.count - MIN_OF(a->ids.count, (size_t)PRIME_IDS);
+    for (size_t i = begin; i < a->ids.count; i++) /* text after a control token begins anew */
+        if (engine_tokenizer_is_special(tokenizer, a->ids.data[i])) begin = i + 1;
+    a->words = engine_detokenizer_new(tokenizer, !has_template);
+    engine_detokenizer_prime(a->words, a->ids.data + begin, a->ids.count - begin);
+    if (has_template) a->thoughts = ui_prompt_reasoning(s->model, &a->ids);
+    cJSON *event = run_event("begun");
+    cJSON_AddNumberToObject(event, "ask", (double)a->ask);
+    cJSON_AddNumberToObject(event, "step", (double)a->step);
+    cJSON_AddNumberToObject(event, "prompt_tokens", (double)a->prompt_count);
+    say_to(s, a->client, event);
 }
 
 static err decode(run_session *s, const run_answer *a, bytes *out)
@@ -131,8 +191,9 @@ err run_complete(run_session *s, const char *prompt, size_t token_count_max, byt
 {
     run_answer *a = memory_alloc(sizeof *a);
     a->token_count_max = token_count_max;
+    a->sampling = run_sampling_read(NULL);
     err e = engine_trainable_stack(s->trainable, &a->stack);
-    if (!e.code) e = encode(s, prompt, &a->ids);
+    if (!e.code) e = run_prompt_of_text(s, bytes_view_of(prompt), &a->ids);
     if (!e.code) e = answer_begin(s, a);
     while (!e.code && !a->reason) e = answer_advance(s, a);
     if (!e.code) e = decode(s, a, out);
@@ -195,17 +256,17 @@ static err weights_of_step(run_session *s, run_answer *a)
 /* -- requests
  * ------------------------------------------------------------------------------------------------ */
 
-static void refuse(run_session *s, uint64_t client, const char *why)
+static void refuse_ask(run_session *s, uint64_t client, int64_t ask, const char *why)
 {
     CLEANUP(bytes_free) bytes valid = {0};
     cJSON *event = run_event("refused");
     text_append_valid_utf8(&valid, bytes_view_of(why));
     cJSON_AddStringToObject(event, "error", bytes_text(&valid));
-    char *line = cJSON_PrintUnformatted(event);
-    cJSON_Delete(event);
-    ui_run_server_answer(s->server, client, bytes_view_of(line));
-    cJSON_free(line);
+    if (ask >= 0) cJSON_AddNumberToObject(event, "ask", (double)ask);
+    say_to(s, client, event);
 }
+
+static void refuse(run_session *s, uint64_t client, const char *why) { refuse_ask(s, client, -1, why); }
 
 static void answer_push(run_session *s, run_answer *a)
 {
@@ -216,29 +277,80 @@ static void answer_push(run_session *s, run_answer *a)
 
 static void ask_generate(run_session *s, uint64_t client, const json_node *request)
 {
-    bytes_view prompt = json_text(json_get(request, "prompt"));
-    int64_t step = json_int(json_get(request, "step"), -1);
+    int64_t step = json_int(json_get(request, "step"), -1), ask = json_int(json_get(request, "ask"), -1);
     size_t waiting = 0;
 
     for (const run_answer *a = s->answers; a; a = a->next) waiting++;
-    if (!s->trainer) return refuse(s, client, "the run has not begun yet");
-    if (waiting >= ANSWERS_MAX) return refuse(s, client, "too many questions wait");
+    if (!s->trainer) return refuse_ask(s, client, ask, "the run has not begun yet");
+    if (waiting >= ANSWERS_MAX) return refuse_ask(s, client, ask, "too many questions wait");
     run_answer *a = memory_alloc(sizeof *a);
-    char *text = memory_text_n(prompt.data ? prompt.data : "", prompt.size);
     double began = clock_seconds();
+    a->asked_at = began;
     a->client = client;
+    a->ask = ask;
+    a->streams = json_bool(json_get(request, "stream"), false);
+    a->sampling = run_sampling_read(request);
     a->step = step < 0 ? training_trainer_step_number(s->trainer) : (uint64_t)step;
     a->token_count_max = (size_t)MAX_OF(json_int(json_get(request, "tokens"), ANSWER_TOKENS), 1);
     err e = step < 0 ? engine_trainable_stack(s->trainable, &a->stack) : weights_of_step(s, a);
-    if (!e.code) e = encode(s, text, &a->ids);
+    if (!e.code) e = run_prompt_read(s, request, &a->ids);
     if (!e.code) e = answer_begin(s, a);
+    if (!e.code && a->streams) words_begin(s, a);
     a->lost_ms = (clock_seconds() - began) * 1000;
-    free(text);
     if (e.code) {
-        refuse(s, client, e.text);
+        refuse_ask(s, client, ask, e.text);
         answer_free(a);
     } else {
         answer_push(s, a);
+    }
+}
+
+/* -- answering
+ * ----------------------------------------------------------------------------------------------- */
+
+static void answer_send(run_session *s, run_answer *a)
+{
+    CLEANUP(bytes_free) bytes text = {0}, valid = {0};
+    cJSON *event = run_event("answer");
+
+    if (a->streams) words_say(s, a, -1);
+    (void)decode(s, a, &text);
+    text_append_valid_utf8(&valid, bytes_borrow(&text));
+    cJSON_AddStringToObject(event, "text", bytes_text(&valid));
+    cJSON *ids = cJSON_AddArrayToObject(event, "ids");
+    for (size_t i = a->prompt_count; i < a->ids.count; i++)
+        cJSON_AddItemToArray(ids, cJSON_CreateNumber(a->ids.data[i]));
+    cJSON_AddStringToObject(event, "finish_reason", a->reason);
+    cJSON_AddNumberToObject(event, "step", (double)a->step);
+    cJSON_AddNumberToObject(event, "lost_ms", a->lost_ms);
+    cJSON_AddNumberToObject(event, "prompt_tokens", (double)a->prompt_count);
+    double now = clock_seconds();
+    cJSON_AddNumberToObject(event, "first_token_s", (a->first_at > 0 ? a->first_at : now) - a->asked_at);
+    cJSON_AddNumberToObject(event, "decode_s", a->first_at > 0 ? now - a->first_at : 0);
+    cJSON_AddNumberToObject(event, "seed", (double)a->sampling.seed);
+    if (a->ask >= 0) cJSON_AddNumberToObject(event, "ask", (double)a->ask);
+    say_to(s, a->client, event);
+}
+
+/* It is done, or given up. */
+static void answer_end(run_session *s, run_answer *a)
+{
+    run_answer **at = &s->answers;
+    while (*at != a) at = &(*at)->next;
+    *at = a->next;
+    s->lost_ms += a->lost_ms;
+    answer_free(a);
+}
+
+/* What was written so far is the answer. */
+static void ask_cancel(run_session *s, uint64_t client, int64_t ask)
+{
+    for (run_answer *a = s->answers; a; a = a->next) {
+        if (a->client != client || a->ask != ask) continue;
+        a->reason = "cancelled";
+        answer_send(s, a);
+        answer_end(s, a);
+        return;
     }
 }
 
@@ -267,7 +379,8 @@ static void request_do(run_session *s, uint64_t client, const json_node *request
     }
     if (bytes_view_is(what, "lr")) return ask_rate(s, client, request);
     if (bytes_view_is(what, "generate")) return ask_generate(s, client, request);
-    refuse(s, client, "do: expected pause, resume, stop, save, commit, tag, eval, lr or generate");
+    if (bytes_view_is(what, "cancel")) return ask_cancel(s, client, json_int(json_get(request, "ask"), -1));
+    refuse(s, client, "do: expected pause, resume, stop, save, commit, tag, eval, lr, generate or cancel");
 }
 
 static void requests_take(run_session *s)
@@ -285,30 +398,6 @@ static void requests_take(run_session *s)
     }
 }
 
-/* -- answering
- * ----------------------------------------------------------------------------------------------- */
-
-static void answer_send(run_session *s, run_answer *a)
-{
-    CLEANUP(bytes_free) bytes text = {0}, valid = {0};
-    cJSON *event = run_event("answer");
-
-    (void)decode(s, a, &text);
-    text_append_valid_utf8(&valid, bytes_borrow(&text));
-    cJSON_AddStringToObject(event, "text", bytes_text(&valid));
-    cJSON *ids = cJSON_AddArrayToObject(event, "ids");
-    for (size_t i = a->prompt_count; i < a->ids.count; i++)
-        cJSON_AddItemToArray(ids, cJSON_CreateNumber(a->ids.data[i]));
-    cJSON_AddStringToObject(event, "finish_reason", a->reason);
-    cJSON_AddNumberToObject(event, "step", (double)a->step);
-    cJSON_AddNumberToObject(event, "lost_ms", a->lost_ms);
-    char *line = cJSON_PrintUnformatted(event);
-    cJSON_Delete(event);
-    if (!line) memory_exhausted(0);
-    ui_run_server_answer(s->server, a->client, bytes_view_of(line));
-    cJSON_free(line);
-}
-
 static void answer_work(run_session *s)
 {
     run_answer *a = s->answers;
@@ -317,12 +406,10 @@ static void answer_work(run_session *s)
     a->lost_ms += (clock_seconds() - began) * 1000;
     if (!e.code && !a->reason) return;
     if (e.code)
-        refuse(s, a->client, e.text);
+        refuse_ask(s, a->client, a->ask, e.text);
     else
         answer_send(s, a);
-    s->lost_ms += a->lost_ms;
-    s->answers = a->next;
-    answer_free(a);
+    answer_end(s, a);
 }
 
 bool run_has_answers(const run_session *s) { return s->answers != NULL; }
@@ -346,7 +433,7 @@ void run_answers_free(run_session *s)
     while (s->answers) {
         run_answer *a = s->answers;
         s->answers = a->next;
-        refuse(s, a->client, "the run has ended");
+        refuse_ask(s, a->client, a->ask, "the run has ended");
         answer_free(a);
     }
 }

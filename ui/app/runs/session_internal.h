@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "engine/model.h"
+#include "engine/sampling.h"
 #include "repo/checkpoint.h"
 #include "repo/handle.h"
 #include "training/alerts.h"
@@ -105,6 +107,16 @@ void run_answers_free(run_session *s);
 /* Greedy words after a prompt with the weights of now, for samples. Appended. */
 err run_complete(run_session *s, const char *prompt, size_t token_count_max, bytes *out);
 
+/* -- what is asked, session_prompt.c ------------------------------------------------------------------------
+ */
+
+/* "sampling" of a request; greedy where it says nothing, or for NULL. */
+engine_sampling run_sampling_read(const json_node *request);
+/* The tokens of its "messages" (with "continue": to be written on), or of "prompt". ERR_FORMAT; the
+ * template's own. */
+err run_prompt_read(const run_session *s, const json_node *request, engine_ids *out);
+/* Of one message of a person. */
+err run_prompt_of_text(const run_session *s, bytes_view text, engine_ids *out);
 /* -- what is committed, session_files.c ---------------------------------------------------------------------
  */
 

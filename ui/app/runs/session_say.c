@@ -99,6 +99,10 @@ static cJSON *state_event(const run_session *s, const char *name, const char *st
     cJSON_AddStringToObject(event, "branch", s->plan.branch);
     cJSON_AddStringToObject(event, "state", state);
     cJSON_AddNumberToObject(event, "pid", getpid());
+    if (s->model) {
+        cJSON_AddNumberToObject(event, "context", (double)engine_model_borrow_spec(s->model)->context_max);
+        cJSON_AddBoolToObject(event, "template", engine_model_borrow_chat_template(s->model, NULL) != NULL);
+    }
     if (s->trainer) {
         cJSON_AddNumberToObject(event, "step", (double)training_trainer_step_number(s->trainer));
         cJSON_AddNumberToObject(event, "steps", (double)training_trainer_total(s->trainer));

@@ -1,0 +1,153 @@
+#include "ui/app/run_attach.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/env.h"
+#include "base/file.h"
+#include "base/settings.h"
+#include "ui/app/adapter_files.h"
+#include "ui/app/runs/plan.h"
+#include "ui/app/runs/server.h"
+
+/* -- rows --------------------------------------------------------------------------------------------------
+ */
+
+static void rows_free(ui_app *app)
+{
+    for (size_t i = 0; i < app->run_count; i++) {
+        free(app->run_rows[i].name);
+        free(app->run_rows[i].path);
+        free(app->run_rows[i].run_model);
+    }
+    free(app->run_rows);
+    app->run_rows = NULL;
+    app->run_count = 0;
+}
+
+static bool is_named(const ui_app *app, const char *name)
+{
+    for (size_t i = 0; i < app->run_count; i++)
+        if (strcmp(app->run_rows[i].name, name) == 0) return true;
+    return false;
+}
+
+/* "run:polite", or after the model where whole weights are trained; a second one of that name has the end of
+ * its id, too. */
+static char *row_name(const ui_app *app, const ui_run_row *run)
+{
+    bytes name = {0};
+    bool whole = strcmp(run->adapter, UI_RUN_WEIGHTS) == 0;
+    bytes_printf(&name, "run:%s", whole ? run->model : ui_adapter_bare_name(run->adapter));
+    if (is_named(app, bytes_text(&name))) bytes_printf(&name, "-%s", run->id + strlen(run->id) - 4);
+    return bytes_take(&name);
+}
+
+static void row_add(ui_app *app, const ui_run_row *run, const env *environment)
+{
+    const char *state = settings_borrow_folders(app->settings)->state;
+    char *folder = ui_run_folder(state, run->id), *socket = ui_run_socket_path(environment, folder, run->id);
+
+    free(folder);
+    if (!file_exists(socket)) {
+        free(socket);
+        return;
+    }
+    app->run_rows = memory_resize_array(app->run_rows, app->run_count + 1, sizeof *app->run_rows);
+    ui_model_row row = {.name = row_name(app, run),
+                        .path = socket,
+                        .is_run = true,
+                        .run_model = memory_text(run->model),
+                        .run_step = run->step,
+                        .run_steps = run->steps_total};
+    app->run_rows[app->run_count++] = row;
+}
+
+void ui_app_runs_scan(ui_app *app)
+{
+    const char *state = settings_borrow_folders(app->settings)->state;
+    env environment = env_of_process();
+    ui_run_store *store = NULL;
+    ui_run_list list = {0};
+
+    rows_free(app);
+    if (!app->store) return; /* nobody has a state folder */
+    err e = ui_run_store_open(state, &store);
+    if (!e.code) e = ui_run_store_list(store, NULL, &list);
+    for (size_t i = 0; !e.code && i < list.count; i++) {
+        const char *shown = list.rows[i].ended_ms ? "" : ui_run_state_shown(&list.rows[i], state);
+        if (strcmp(shown, "running") == 0 || strcmp(shown, "paused") == 0)
+            row_add(app, &list.rows[i], &environment);
+    }
+    ui_run_list_free(&list);
+    ui_run_store_free(store);
+    if (e.code) log_write(app->log, LOG_WARNING, "look for runs: %s", e.text);
+}
+
+/* -- who answers
+ * --------------------------------------------------------------------------------------------- */
+
+static bool is_busy(ui_app *app)
+{
+    if (!ui_chat_is_busy(&app->chat)) return false;
+    ui_app_say(app, LOG_WARNING, "an answer is being written: stop it with Ctrl-C, or wait");
+    return true;
+}
+
+static void let_go(ui_app *app)
+{
+    app->source = app->own_source;
+    ui_run_source_free(app->run);
+    free(app->run_path);
+    app->run = NULL;
+    app->run_path = NULL;
+    app->version++;
+}
+
+void ui_app_attach(ui_app *app, const ui_model_row *row)
+{
+    ui_run_source *run = NULL;
+    if (is_busy(app)) return;
+    err e = ui_run_source_new(row->path, row->name, &run);
+    if (e.code) {
+        ui_app_say(app, LOG_ERROR, "%s does not answer: hyprstream runs list says what became of it",
+                   row->name);
+        ui_app_rescan(app);
+        return;
+    }
+    if (app->run) let_go(app);
+    app->run = run;
+    app->run_path = memory_text(row->path);
+    app->source = ui_run_source_as_source(run);
+    ui_app_say(app, LOG_INFO, "%s answers now, with the weights of the step just done", row->name);
+}
+
+bool ui_app_detach(ui_app *app)
+{
+    if (!app->run) return true;
+    if (is_busy(app)) return false;
+    let_go(app);
+    return true;
+}
+
+bool ui_app_look_after_run(ui_app *app)
+{
+    if (!app->run) return false;
+    bool changed = app->run_version != ui_run_source_version(app->run);
+    app->run_version = ui_run_source_version(app->run);
+    const char *end = ui_run_source_end(app->run);
+    if (!end || ui_chat_is_busy(&app->chat)) return changed; /* what was asked gets its last news first */
+    ui_app_say(app, LOG_WARNING, "%s%s%s", end,
+               app->load == UI_LOAD_READY ? ". Answers come again from " : "",
+               app->load == UI_LOAD_READY ? app->model_name : "");
+    let_go(app);
+    ui_app_rescan(app);
+    return true;
+}
+
+void ui_app_run_rows_free(ui_app *app)
+{
+    rows_free(app);
+    if (app->run) let_go(app);
+}
