@@ -17,6 +17,9 @@ git init -q -b main "$model"
 git -C "$model" add -A
 git -C "$model" commit -qm 'The demo'
 
+# How many times the estimate memory may be: a sanitizer takes some for itself.
+room() { grep -q -e __asan_init -e __tsan_init "$program" && echo 10 || echo 2; }
+
 # train ARGUMENTS...
 train() {
     "$program" train tiny --data "$data" --threads 1 --dtype f32 --rank 4 --targets attn --window 2 --max-length 96 --packing off \
@@ -47,7 +50,7 @@ same "$(json '[(a["step"], a["kind"]) for a in o["alerts"]]' runs show last)" "[
 
 say 'what it takes is told beside what was expected'
 train --adapter told --lr 0.003 --steps 6 --eval-every 6 --json
-python3 - "$home/log" <<'PY' || fail 'estimate and measurement'
+python3 - "$home/log" "$(room)" <<'PY' || fail 'estimate and measurement'
 import json, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
 plan, = [r for r in rows if r["event"] == "plan"]
@@ -55,8 +58,8 @@ m, = [r for r in rows if r["event"] == "measured"]
 print(m)
 assert m["step"] == 3 and m["memory_estimated"] == plan["memory"]["total"], m
 assert m["step_seconds_estimated"] == plan["time"]["step_seconds"] > 0, m
-assert 1 / 2 < m["mem_peak"] / m["memory_estimated"] < 2, "memory"
-assert 1 / 10 < m["step_seconds"] / m["step_seconds_estimated"] < 10, "time: cores that others use, too"
+assert 1 / 2 < m["mem_peak"] / m["memory_estimated"] < float(sys.argv[2]), "memory"
+assert 1 / 10 < m["step_seconds"] / m["step_seconds_estimated"] < 5 * float(sys.argv[2]), "time: cores that others use, too"
 assert 0 < m["mfu"] < 1.5 and m["flop_per_s"] > 0, m
 assert all(r["flop_per_s"] > 0 for r in rows if r["event"] == "step")
 PY

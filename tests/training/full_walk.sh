@@ -39,6 +39,9 @@ git -C "$model" add -A
 git -C "$model" commit -qm 'The demo in two shards'
 base=$(git -C "$model" rev-parse HEAD)
 
+# How many times the estimate memory may be: a sanitizer takes some for itself.
+room() { grep -q -e __asan_init -e __tsan_init "$program" && echo 10 || echo 2; }
+
 # train BRANCH ARGUMENTS...: whole weights, committed on the branch.
 train() {
     branch=$1
@@ -51,7 +54,7 @@ shards() { for n in 1 2; do git -C "$model" show "$1:model-0000$n-of-00002.safet
 
 say 'whole weights train, and their files are committed where the run says'
 train whole --json || fail "train: $(tail -3 "$home/log")"
-python3 - "$home/log" <<'PY' || fail 'the loss did not fall'
+python3 - "$home/log" "$(room)" <<'PY' || fail 'the loss did not fall, or memory is far off'
 import json, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
 plan = rows[0]
@@ -61,7 +64,7 @@ print("held-out loss", evals)
 assert evals[-1] < evals[0] - 0.2, evals
 measured, = [r for r in rows if r.get("event") == "measured"]
 print("memory", measured["mem_peak"], "estimated", measured["memory_estimated"])
-assert 1 / 2 < measured["mem_peak"] / measured["memory_estimated"] < 2, measured
+assert 1 / 2 < measured["mem_peak"] / measured["memory_estimated"] < float(sys.argv[2]), measured
 PY
 same "$(git -C "$model" diff --name-only "$base" whole | tr '\n' ' ')" \
     'model-00001-of-00002.safetensors model-00002-of-00002.safetensors weights.train.json ' 'what the commits changed'
