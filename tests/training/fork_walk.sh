@@ -50,7 +50,7 @@ same "$(git -C "$model" show again:adapters/01_short.safetensors | sha256sum)" \
 
 say 'a rate that is changed while it runs is recorded, and a stopped run may go on with another one'
 "$program" train tiny --data "$data" --adapter rated --branch rated --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.005 \
-    --window 4 --max-length 96 --steps 40 --save-every 1 --eval-every 100 --detach >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
+    --window 4 --max-length 96 --steps 400 --save-every 1 --eval-every 1000 --detach >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
 for try in $(seq 50); do
     [ "$(json 'o["runs"][0]["step"]' runs list)" -ge 4 ] && break
     sleep 0.1
@@ -77,7 +77,7 @@ git -C "$model" show rated:adapters/02_rated.train.json | tr -d ' \n\t' | grep -
 python3 - "$home/log" <<'PY' || fail "the rate of the fork: $(cat "$home/log")"
 import json, sys
 o = json.loads(open(sys.argv[1]).readline())
-assert o["event"] == "forked" and o["steps"] == 40 and abs(o["lr"] / o["lr_before"] - 0.5) < 1e-9, o
+assert o["event"] == "forked" and o["steps"] == 400 and abs(o["lr"] / o["lr_before"] - 0.5) < 1e-9, o
 PY
 same "$(json 'len(o["runs"])' runs list)" 4 'runs after a dry run'
 exit "$((failures > 0))"
