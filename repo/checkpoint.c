@@ -137,9 +137,12 @@ static err commit_here(repo_checkpoint_work *w, const char *message)
 static err attempt(repo_checkpoint_work *w)
 {
     char *message = NULL;
+    bool known = false;
 
     err e = tip_find(w);
     if (!e.code) e = repo_checkpoint_objects(w);
+    if (!e.code) e = repo_checkpoint_find_known(w, &known);
+    if (!e.code && known && !git_oid_equal(&w->commit, &w->tip)) return e; /* others came after it */
     if (!e.code && is_unchanged(w) && !w->made_branch) {
         w->commit = w->tip;
         e = repo_checkpoint_write_files(w);
@@ -230,7 +233,7 @@ static err cover(repo_checkpoint_work *w)
     line.file_count = 1;
     line.subject = "Keep the weights of adapters under LFS";
     line.body = NULL;
-    line.trailer_count = 0;
+    line.trailer_count = line.known_count = 0;
     line.tag = NULL;
     repo_made_file made = {0};
     repo_checkpoint_work first = {

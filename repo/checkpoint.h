@@ -33,6 +33,10 @@ typedef struct repo_checkpoint {
     const char *subject, *body; /* body NULL: none */
     const repo_trailer *trailers;
     size_t trailer_count;
+    /* A commit since `start` with all of these trailers and just these files is given back in the place of a
+     * new one; known_count 0: it is not looked for. */
+    const repo_trailer *known;
+    size_t known_count;
     const char *committer; /* "Name <email>" in place of the person's; such a commit is not signed; NULL */
     const char *author;    /* likewise; NULL: the person */
     int64_t time;          /* of committer and author when they are given, seconds; 0: now */

@@ -36,6 +36,8 @@ err repo_checkpoint_message(const repo_checkpoint *checkpoint, char **out);
 err repo_checkpoint_uncovered(repo_checkpoint_work *w, bool *uncovered);
 /* Every file as a blob, large ones in the store; work->tree is the tip's with these in it. */
 err repo_checkpoint_objects(repo_checkpoint_work *w);
+/* work->commit: the one of what->known, when there is one. */
+err repo_checkpoint_find_known(repo_checkpoint_work *w, bool *found);
 /* The files in the place that is on the branch, each by rename, and made to last. */
 err repo_checkpoint_write_files(repo_checkpoint_work *w);
 /* Their index entries there, and no others. */

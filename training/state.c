@@ -1,6 +1,9 @@
 /* training/state.c: tensors of a state, written and put back. */
+#define _GNU_SOURCE
 #include "training/state.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +192,15 @@ static err write_folder(training_trainer *tr, const char *folder, const training
     return e.code ? e : file_sync_folder(folder);
 }
 
+/* A state of the same step may be there: the two change places, so that one is there at any moment. */
+static err put_in_place(const char *half, const char *whole)
+{
+    if (renameat2(AT_FDCWD, half, AT_FDCWD, whole, RENAME_EXCHANGE) == 0) return ERR_OK;
+    err e = errno == EINVAL || errno == ENOSYS ? file_remove_tree(whole) : ERR_OK; /* it cannot exchange */
+    if (!e.code && rename(half, whole) != 0) e = err_errno("rename %s", whole);
+    return e;
+}
+
 err training_state_save(training_trainer *tr, const char *run_folder, const training_progress *progress,
                         char name[TRAINING_STATE_NAME_SIZE])
 {
@@ -200,11 +212,9 @@ err training_state_save(training_trainer *tr, const char *run_folder, const trai
     bytes_printf(&half, "%s.tmp", whole);
     e = file_remove_tree(bytes_text(&half));
     if (!e.code) e = write_folder(tr, bytes_text(&half), progress);
-    /* A state of the same step may be there, from before a resume: the new one takes its place. */
-    if (!e.code) e = file_remove_tree(whole);
-    if (!e.code && rename(bytes_text(&half), whole) != 0) e = err_errno("rename %s", whole);
+    if (!e.code) e = put_in_place(bytes_text(&half), whole);
     if (!e.code) e = file_sync_folder(run_folder);
-    if (e.code) (void)file_remove_tree(bytes_text(&half));
+    (void)file_remove_tree(bytes_text(&half)); /* what was there, or what could not be put there */
     bytes_free(&half);
     free(whole);
     return e;
@@ -329,6 +339,20 @@ err training_state_list(const char *run_folder, uint64_t **steps, size_t *count)
     return ERR_OK;
 }
 
+/* Under the name of a half-made one first: what a kill leaves of it is removed by the next who looks. */
+static err remove_state(const char *run_folder, const char *name)
+{
+    bytes half = {0};
+    char *whole = file_join(run_folder, name);
+    bytes_printf(&half, "%s.tmp", whole);
+    err e = file_remove_tree(bytes_text(&half));
+    if (!e.code && rename(whole, bytes_text(&half)) != 0) e = err_errno("rename %s", whole);
+    if (!e.code) e = file_remove_tree(bytes_text(&half));
+    bytes_free(&half);
+    free(whole);
+    return e;
+}
+
 err training_state_prune(const char *run_folder, const uint64_t *keep, size_t keep_count)
 {
     uint64_t *steps = NULL;
@@ -340,9 +364,7 @@ err training_state_prune(const char *run_folder, const uint64_t *keep, size_t ke
         if (kept) continue;
         char name[TRAINING_STATE_NAME_SIZE];
         training_state_name(steps[i], name);
-        char *folder = file_join(run_folder, name);
-        e = file_remove_tree(folder);
-        free(folder);
+        e = remove_state(run_folder, name);
     }
     free(steps);
     return e;

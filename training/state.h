@@ -21,6 +21,7 @@ typedef struct training_progress {
     uint64_t best_step;
     double best_loss;
     uint32_t worse_count; /* evaluations since that were no better */
+    double train_loss, eval_loss; /* the last ones, for what is still to be committed; NaN: none */
 } training_progress;
 
 /* Saves the trainer as it is, after `step` steps; `name` is the folder's. ERR_FORMAT: a value is not finite,

@@ -40,6 +40,8 @@ void training_saved_write(const training_saved *saved, bytes *out)
     if (p->has_best)
         bytes_printf(out, ",\n \"best_step\": %" PRIu64 ",\n \"best_loss\": %.17g", p->best_step,
                      p->best_loss);
+    if (isfinite(p->train_loss)) bytes_printf(out, ",\n \"train_loss\": %.17g", p->train_loss);
+    if (isfinite(p->eval_loss)) bytes_printf(out, ",\n \"eval_loss\": %.17g", p->eval_loss);
     bytes_printf(out, ",\n \"skipped_in_a_row\": %u", c->skipped_in_a_row);
     write_bits(out, "skipped", c->skipped, COUNT_OF(c->skipped));
     bytes_printf(out, ",\n \"recent_at\": %u", c->recent_at);
@@ -104,6 +106,8 @@ static void read_progress(reading *r, training_progress *out)
 {
     out->attempt = (uint32_t)read_whole(r, "attempt", UINT32_MAX);
     out->worse_count = (uint32_t)read_whole(r, "worse_count", UINT32_MAX);
+    out->train_loss = json_double(json_get(r->root, "train_loss"), NAN);
+    out->eval_loss = json_double(json_get(r->root, "eval_loss"), NAN);
     out->has_best = json_get(r->root, "best_step") != NULL;
     if (!out->has_best) return;
     out->best_step = read_whole(r, "best_step", (uint64_t)1 << WHOLE_MAX_BITS);

@@ -51,7 +51,7 @@ cmp -s "$home/on" "$home/off" && fail 'the adapter changes nothing'
 say 'a run that was stopped and resumed gives the same bytes'
 train stopped --epochs 1 --detach
 "$program" runs stop last >"$home/out" 2>&1 || fail "stop: $(cat "$home/out")"
-same "$(json 'o["runs"][0]["state"]' runs list)" stopped 'the state'
+same "$(json 'o["runs"][0]["state"]' runs list)" stopped_early 'the state'
 "$program" train --resume last >"$home/log" 2>&1 || fail "resume: $(tail -3 "$home/log")"
 same "$(weights stopped)" "$(weights whole)" 'the adapter of the resumed run'
 

@@ -234,9 +234,6 @@ err ui_train_resume(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together
     e = ui_run_store_open(state_folder, &store);
     if (!e.code) e = ui_run_store_find(store, ui_arguments_text(a, "resume"), &one);
     if (!e.code) e = check_resumable(&one.rows[0], state_folder, fork, training_ranks_count(together->ranks));
-    /* Whoever waits for it must not take the old end for the new one. */
-    if (!e.code && !fork)
-        e = ui_run_store_set_state(store, one.rows[0].run, "planned", false, "", run_now_ms());
     ui_run_store_free(store);
     if (!e.code && fork) {
         fork_work f = {.cli = cli, .a = a, .together = together, .row = &one.rows[0]};

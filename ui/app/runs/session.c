@@ -18,7 +18,7 @@
 #include "ui/app/runs/session_internal.h"
 #include "ui/app/runs/setup.h"
 
-enum { PAUSE_LOOK_MS = 100, SAMPLE_TOKENS = 64, EVALS_OF_A_RUN = 20, STILL_STEPS = 3 };
+enum { PAUSE_LOOK_MS = 100, SAMPLE_TOKENS = 64, EVALS_OF_A_RUN = 20, STILL_STEPS = 3, EXIT_TAKEN = 75 };
 
 volatile sig_atomic_t run_stop_signals;
 
@@ -263,6 +263,21 @@ static err step(run_session *s, int *still, bool *early)
 /* -- pause
  * --------------------------------------------------------------------------------------------------- */
 
+/* What it finds belongs to the state of this step. */
+static void evaluate_in_pause(run_session *s)
+{
+    bool best;
+    s->eval_now = false;
+    err e = evaluate(s, &best);
+    if (e.code) {
+        run_warn(s, "%s", e.text);
+        return;
+    }
+    s->has_saved = false;
+    s->save_now = true;
+    s->commit_now |= best;
+}
+
 static void pause_here(run_session *s)
 {
     (void)run_save_state(s);
@@ -272,6 +287,7 @@ static void pause_here(run_session *s)
     while (s->pause && !s->stop) {
         if (!run_between(s)) return;
         if (!isnan(s->rate_next)) change_rate(s);
+        if (s->eval_now) evaluate_in_pause(s);
         if (s->commit_now || s->tag_now) (void)run_checkpoint(s, s->tag_now);
         if (s->save_now) (void)run_save_state(s);
         s->commit_now = s->tag_now = s->save_now = false;
@@ -288,7 +304,8 @@ static void mend(run_session *s)
 {
     uint64_t step = training_trainer_step_number(s->trainer), every = (uint64_t)s->plan.settings.commit_every;
     bool best = s->progress.has_best && s->progress.best_step == step;
-    if (s->progress.has_best) s->last_eval = best ? s->progress.best_loss : NAN;
+    s->last_loss = s->progress.train_loss;
+    s->last_eval = s->progress.eval_loss;
     if (s->forked) return; /* its parent committed this step */
     if (step && step < training_trainer_total(s->trainer) && (best || (every && step % every == 0)))
         (void)run_checkpoint(s, false);
@@ -313,7 +330,7 @@ static err run_steps(run_session *s, const char **state)
     if (e.code) return e;
     while (run_has_answers(s) && !s->stop) run_between(s);
     bool done = training_trainer_step_number(s->trainer) == training_trainer_total(s->trainer);
-    *state = done ? "done" : early ? "stopped_early" : "stopped";
+    *state = done ? "done" : "stopped_early";
     if (training_trainer_step_number(s->trainer)) {
         e = run_checkpoint(s, done || early);
         if (done || early) run_tag_best(s);
@@ -353,6 +370,21 @@ static err leave_terminal(const char *folder)
     return ERR_OK;
 }
 
+/* Before the caller goes on: who has the lock is the run, and only its row is touched. Whoever waits must not
+ * take an old end for the new one. */
+static err claim(const settings *set, const char *id, const char *folder, int *lock)
+{
+    ui_run_store *store = NULL;
+    ui_run_list one = {0};
+    err e = ui_run_lock(folder, lock);
+    if (!e.code) e = ui_run_store_open(settings_borrow_folders(set)->state, &store);
+    if (!e.code) e = ui_run_store_find(store, id, &one);
+    if (!e.code) e = ui_run_store_set_state(store, one.rows[0].run, "planned", false, "", run_now_ms());
+    ui_run_list_free(&one);
+    ui_run_store_free(store); /* no connection goes through a fork */
+    return e;
+}
+
 run_session *run_session_new(const settings *set, training_ranks *ranks)
 {
     run_session *s = memory_alloc(sizeof *s);
@@ -381,9 +413,13 @@ static err run_whole(run_session *s)
 int ui_run_session(const settings *set, const char *id)
 {
     char *folder = ui_run_folder(settings_borrow_folders(set)->state, id);
-    err e = leave_terminal(folder);
+    int lock = -1;
+    err e = claim(set, id, folder, &lock);
+    if (e.code == ERR_BUSY) return EXIT_TAKEN;
+    if (!e.code) e = leave_terminal(folder);
     run_session *s = run_session_new(set, NULL);
     s->folder = folder;
+    s->lock = lock;
     if (!e.code)
         e = run_whole(s);
     else
@@ -421,6 +457,8 @@ err ui_run_start(const char *id)
     err e = process_start(&options, &p);
     if (!e.code) e = process_wait(p, -1, &ended, &status); /* it leaves a child and ends */
     process_free(p);
+    if (!e.code && status == EXIT_TAKEN)
+        return err_make(ERR_BUSY, "run %s is running: hyprstream attach %s watches it", id, id);
     if (!e.code && status != 0) e = err_make(ERR_IO, "the run's process ended with status %d", status);
     return e;
 }

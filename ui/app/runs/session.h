@@ -36,7 +36,8 @@ err ui_run_follow(const settings *s, training_ranks *ranks, FILE *shout);
 err ui_run_call_off(training_ranks *ranks);
 /* A signal stopped the run of this process. */
 bool ui_run_was_interrupted(void);
-/* Starts that process, from a run.json that is on disk. ERR_NOT_FOUND, ERR_IO. */
+/* Starts that process, from a run.json that is on disk. ERR_BUSY: another has the run; nothing of it is
+ * touched. ERR_NOT_FOUND, ERR_IO. */
 err ui_run_start(const char *id);
 
 #endif

@@ -372,6 +372,8 @@ static void request_do(run_session *s, uint64_t client, const json_node *request
                  {"save", &s->save_now, true}, {"commit", &s->commit_now, true}, {"eval", &s->eval_now, true},
                  {"tag", &s->tag_now, true}};
 
+    if (bytes_view_is(what, "eval") && s->trainer && !training_trainer_eval_count(s->trainer))
+        return refuse(s, client, "nothing is held out to evaluate on");
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
         if (!bytes_view_is(what, flags[i].name)) continue;
         *flags[i].flag = flags[i].value;

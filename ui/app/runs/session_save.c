@@ -42,13 +42,30 @@ static void save_failed(run_session *s, err e)
     s->failed_saves = 0;
 }
 
+static void say_saved(run_session *s, double ms)
+{
+    char name[TRAINING_STATE_NAME_SIZE];
+    training_state_name(s->saved_step, name);
+    cJSON *event = run_event("saved");
+    cJSON_AddNumberToObject(event, "step", (double)s->saved_step);
+    cJSON_AddStringToObject(event, "state", name);
+    cJSON_AddNumberToObject(event, "ms", ms);
+    run_say(s, event);
+}
+
 err run_save_state(run_session *s)
 {
     char name[TRAINING_STATE_NAME_SIZE];
     double began = clock_seconds();
     uint64_t step = training_trainer_step_number(s->trainer);
 
-    if (s->has_saved && s->saved_step == step) return ERR_OK;
+    if (s->has_saved && s->saved_step == step) {
+        if (s->save_now) say_saved(s, 0);
+        return ERR_OK;
+    }
+    run_keep_flush(s, true); /* a run that goes on from here takes none of their steps again */
+    s->progress.train_loss = s->last_loss;
+    s->progress.eval_loss = s->last_eval;
     err e = check_space(s);
     if (!e.code) e = training_state_save(s->trainer, s->folder, &s->progress, name);
     s->save_ms += (clock_seconds() - began) * 1000;
@@ -65,11 +82,7 @@ err run_save_state(run_session *s)
     memcpy(row.ref, name, sizeof name);
     e = ui_run_store_checkpoint(s->store, s->run, &row, run_now_ms());
     if (e.code) run_warn(s, "%s", e.text);
-    cJSON *event = run_event("saved");
-    cJSON_AddNumberToObject(event, "step", (double)step);
-    cJSON_AddStringToObject(event, "state", name);
-    cJSON_AddNumberToObject(event, "ms", (clock_seconds() - began) * 1000);
-    run_say(s, event);
+    say_saved(s, (clock_seconds() - began) * 1000);
     run_prune_states(s);
     return ERR_OK;
 }
@@ -136,13 +149,19 @@ static err commit_files(run_session *s, repo_handle *r, const run_files *files, 
     bytes_printf(&subject, "Train %s: step %llu", s->plan.adapter,
                  (unsigned long long)training_trainer_step_number(s->trainer));
     if (isfinite(s->last_eval)) bytes_printf(&subject, ", eval loss %.4f", s->last_eval);
+    size_t count = trailers_make(s, texts, trailers);
+    /* What an attempt before this one committed, and was killed before it had said so. */
+    const repo_trailer known[] = {{"Training-Run", bytes_text(&texts[2])},
+                                  {"Training-Step", bytes_text(&texts[3])}};
     repo_checkpoint what = {.branch = s->plan.branch,
                             .start = s->plan.base_commit,
                             .files = files->list,
                             .file_count = files->count,
                             .subject = bytes_text(&subject),
                             .trailers = trailers,
-                            .trailer_count = trailers_make(s, texts, trailers)};
+                            .known = known,
+                            .known_count = s->progress.attempt > 1 ? COUNT_OF(known) : 0,
+                            .trailer_count = count};
     err e = repo_checkpoint_commit(r, &what, done);
     for (size_t i = 0; i < 7; i++) bytes_free(&texts[i]);
     return e;

@@ -191,7 +191,7 @@ static err put_back(run_session *s)
     return ui_run_store_take(s->store, s->run, s->progress.attempt, getpid(), run_now_ms());
 }
 
-/* Changes of steps that are taken again did not happen, unless the plan brought them along. */
+/* Those of steps that are taken again happen again. */
 static err read_changes(run_session *s)
 {
     return ui_run_changes_load(s->folder, &s->changes, &s->change_count);
@@ -233,7 +233,7 @@ err run_set_up(run_session *s)
 {
     err e = ui_run_plan_load(s->folder, &s->plan);
     if (!e.code) e = check_world(s);
-    if (!e.code) e = ui_run_lock(s->folder, &s->lock);
+    if (!e.code && s->lock < 0) e = ui_run_lock(s->folder, &s->lock);
     if (!e.code) e = repo_start(&s->context);
     if (!e.code) e = open_row(s);
     if (!e.code) e = open_socket(s);
