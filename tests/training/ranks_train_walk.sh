@@ -96,7 +96,7 @@ same "$(json 'o["runs"][0]["state"]' runs list)" paused 'the state'
 "$program" runs resume last >"$home/out" 2>&1 || fail "resume: $(cat "$home/out")"
 "$program" runs stop last >"$home/out" 2>&1 || fail "stop: $(cat "$home/out")"
 wait $! || fail "a run that is stopped ends well: $(tail -5 "$home/parts.log")"
-same "$(json 'o["runs"][0]["state"]' runs list)" stopped 'the state'
+same "$(json 'o["runs"][0]["state"]' runs list)" stopped_early 'the state'
 ran 1 'was begun by 2 processes, here is 1: mpirun -np 2 hyprstream train --resume' train --resume last
 two train --resume last >"$home/parts.log" 2>&1 || fail "mpirun --resume: $(tail -5 "$home/parts.log")"
 same "$(weights parts)" "$(weights whole)" 'the adapter of the resumed run'

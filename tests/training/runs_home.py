@@ -1,5 +1,6 @@
 """A home of its own for walks over training runs: a copy of the demo model as a repository, the program, and what is known
 of a run. Nothing of the person who runs the tests is read or written."""
+import fcntl
 import json
 import os
 import shutil
@@ -86,7 +87,7 @@ class Home:
 
     def refused(self, wanted, *words):
         """The command fails with one line that holds these words."""
-        status, out, errors = self.run(self.program, *words)
+        status, out, errors = self.run(*words)
         said = errors.strip()
         check(status not in (0, 139, 134) and status < 128, f"{' '.join(words)}: status {status}: {said[-400:]}")
         check(wanted in said, f"{' '.join(words)}: no '{wanted}' in: {said[-600:]}")
@@ -99,7 +100,7 @@ class Home:
     def start(self, words):
         """The command, going on; its lines come from .stdout."""
         return subprocess.Popen(words, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, bufsize=1)
+                                stderr=subprocess.PIPE, text=True, bufsize=1, start_new_session=True)
 
     # -- a run --
 
@@ -139,9 +140,19 @@ class Home:
                 killed = True
             except ProcessLookupError:
                 pass
-        while self.processes(run):
+        while self.is_alive(run):  # the dying hold their locks for a moment
             time.sleep(0.005)
         return killed
+
+    def is_alive(self, run):
+        try:
+            with open(f"{self.state}/runs/{run}/run.json", "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            return True
+        return bool(self.processes(run))
 
     def log(self, run):
         try:
@@ -165,6 +176,8 @@ class Home:
     def commits(self, branch):
         """[(subject, trailers that do not name the run)], the oldest first."""
         out = []
+        if self.run("git", "-C", self.model, "rev-parse", "-q", "--verify", branch)[0]:
+            return out
         for text in self.git("log", "--reverse", "--format=%B%x00", f"{self.base}..{branch}").split("\0"):
             lines = text.strip().splitlines()
             if lines and lines[0].startswith("Train "):
@@ -173,7 +186,7 @@ class Home:
 
     def newest_state(self, run):
         folder = f"{self.state}/runs/{run}"
-        names = sorted(name for name in os.listdir(folder) if name.startswith("step-") and not name.endswith(".tmp"))
+        names = sorted(name for name in (os.listdir(folder) if os.path.isdir(folder) else []) if name.startswith("step-") and not name.endswith(".tmp"))
         return f"{folder}/{names[-1]}" if names else None
 
     def sound(self):

@@ -64,13 +64,13 @@ class Attempt:
 
     def kill(self):
         """The run, and who watches it."""
-        self.process.send_signal(signal.SIGKILL)
-        if self.run:
-            self.home.kill(self.run)
+        os.killpg(self.process.pid, signal.SIGKILL)  # with a run that has not left its session yet
         for line in self.process.stdout:  # what it had said already
             if line.endswith("\n"):
                 self.take(line)
         self.process.wait()
+        if self.run:
+            self.home.kill(self.run)
 
     def go(self, moment):
         """True: it was killed. moment: (kind of event, how many of them, seconds after that, of which saved step) or None."""

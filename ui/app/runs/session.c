@@ -111,6 +111,7 @@ static err evaluate(run_session *s, bool *best)
     if (training_trainer_eval_count(s->trainer)) {
         err e = run_order_give(s, RUN_ORDER_EVALUATE);
         if (!e.code) e = training_trainer_evaluate(s->trainer, &v);
+        if (!e.code && !isfinite(v.loss)) e = run_check_base(s);
         if (e.code) return err_note(e, "evaluate at step %llu", (unsigned long long)step);
         s->last_eval = v.loss;
         *best = note_best(s, step, v.loss);
@@ -251,7 +252,8 @@ static err step(run_session *s, int *still, bool *early)
     look_at_numbers(s, &p, still);
     look_at_losses(s, &p);
     change_rate(s);
-    if (p.skipped) e = training_trainer_health(s->trainer);
+    if (p.skipped && p.targets && !isfinite(p.loss)) e = run_check_base(s);
+    if (!e.code && p.skipped) e = training_trainer_health(s->trainer);
     if (e.code && s->has_saved)
         return err_make(
             e.code,

@@ -68,7 +68,8 @@ typedef struct run_session {
     double saved_at;                          /* clock of the last state */
     uint64_t saved_step;
     bool has_saved;
-    int failed_saves; /* in a row */
+    int failed_saves;  /* in a row */
+    bool base_checked; /* for values that are not finite */
     double save_ms;
 } run_session;
 
@@ -135,6 +136,9 @@ typedef struct run_files {
 } run_files;
 err run_files_make(run_session *s, run_files *out); /* after an error to be freed, too */
 void run_files_free(run_files *files);              /* a zeroed one is fine */
+
+/* Once, after a loss that is not finite: ERR_FORMAT names file and tensor of the base that is to blame. */
+err run_check_base(run_session *s);
 
 /* -- several ranks, session_ranks.c; nothing where there is one
  * -------------------------------------------------
