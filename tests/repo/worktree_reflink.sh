@@ -20,7 +20,7 @@ on() {
         echo "skipped: $name: there is no $1"
         return
     fi
-    truncate -s 500M "$home/$name.img"
+    truncate -s 2G "$home/$name.img"
     if ! "$@" "$home/$name.img" >"$home/out" 2>&1 || ! mount -o loop "$home/$name.img" "$point" 2>"$home/out"; then
         echo "skipped: $name: $(tail -1 "$home/out")"
         return
