@@ -105,7 +105,7 @@ for try in $(seq 50); do
     [ "$(json 'o["runs"][0]["state"]' runs list)" = running ] || break
     sleep 0.1
 done
-resumed stopped
+resumed stopped_early
 same "$(shards stopped)" "$(shards whole)" 'the weights of the stopped run'
 train killed --detach
 for try in $(seq 50); do
