@@ -417,7 +417,10 @@ int ui_run_session(const settings *set, const char *id)
     char *folder = ui_run_folder(settings_borrow_folders(set)->state, id);
     int lock = -1;
     err e = claim(set, id, folder, &lock);
-    if (e.code == ERR_BUSY) return EXIT_TAKEN;
+    if (e.code == ERR_BUSY) {
+        free(folder);
+        return EXIT_TAKEN;
+    }
     if (!e.code) e = leave_terminal(folder);
     run_session *s = run_session_new(set, NULL);
     s->folder = folder;
