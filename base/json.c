@@ -432,3 +432,18 @@ const char *json_type_name(json_type type)
                                         "a string", "an array", "an object"};
     return (size_t)type < COUNT_OF(names) ? names[type] : "unknown";
 }
+
+void json_append_string(bytes *out, bytes_view text)
+{
+    bytes_append_byte(out, '"');
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (byte == '"' || byte == '\\')
+            bytes_printf(out, "\\%c", byte);
+        else if (byte < ' ')
+            bytes_printf(out, "\\u%04x", byte);
+        else
+            bytes_append_byte(out, (char)byte);
+    }
+    bytes_append_byte(out, '"');
+}

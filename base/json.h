@@ -62,4 +62,7 @@ int64_t json_int(const json_node *node, int64_t fallback); /* an integer as text
 bytes_view json_text(const json_node *node);               /* empty unless a string */
 const char *json_type_name(json_type type);                /* "an object", "a string", for messages */
 
+/* Text as a JSON string, with its quotes: what must be escaped is, all other bytes stay as they are. */
+void json_append_string(bytes *out, bytes_view text);
+
 #endif

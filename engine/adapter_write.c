@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "engine/arch/modules.h"
 #include "engine/safetensors_write.h"
 
@@ -152,20 +153,6 @@ void engine_adapter_out_rank_stabilised(engine_adapter_out *out) { out->rank_sta
 /* -- the config ---------------------------------------------------------------------------------------------
  */
 
-static void text_append(bytes *json, const char *text)
-{
-    bytes_append_byte(json, '"');
-    for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            bytes_printf(json, "\\%c", *c);
-        else if ((unsigned char)*c < ' ')
-            bytes_printf(json, "\\u%04x", (unsigned)*c);
-        else
-            bytes_append_byte(json, *c);
-    }
-    bytes_append_byte(json, '"');
-}
-
 /* The shortest text that reads back to the same; 32 is 32, not 32.0. */
 static void number_append(bytes *json, double value)
 {
@@ -191,7 +178,7 @@ static void list_append(bytes *json, char **names, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (!last || strcmp(last, names[i]) != 0) {
             if (last) bytes_append_text(json, ", ");
-            text_append(json, names[i]);
+            json_append_string(json, bytes_view_of(names[i]));
         }
         last = names[i];
     }
@@ -345,7 +332,7 @@ static void config_append(const engine_adapter_out *out, bytes *json)
     bytes_append_text(json, "{\n  \"alpha_pattern\": ");
     patterns_append(out, usual, false, json);
     bytes_append_text(json, ",\n  \"base_model_name_or_path\": ");
-    text_append(json, out->base);
+    json_append_string(json, bytes_view_of(out->base));
     bytes_printf(json, ",\n  \"bias\": \"%s\"", has_slot(out, ENGINE_ADAPTER_BIAS) ? "all" : "none");
     bytes_append_text(json, ",\n  \"fan_in_fan_out\": false,\n  \"inference_mode\": true");
     bytes_append_text(json, ",\n  \"init_lora_weights\": true,\n  \"layers_pattern\": null");

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+
 enum { ALIGNMENT = 8 };
 
 static int out_compare(const void *a, const void *b)
@@ -19,20 +21,6 @@ void engine_safetensors_sort(engine_safetensor_out *tensors, size_t count)
     if (count) qsort(tensors, count, sizeof *tensors, out_compare);
 }
 
-static void name_append(bytes *out, const char *name)
-{
-    bytes_append_byte(out, '"');
-    for (const char *c = name; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            bytes_printf(out, "\\%c", *c);
-        else if ((unsigned char)*c < ' ')
-            bytes_printf(out, "\\u%04x", (unsigned)*c);
-        else
-            bytes_append_byte(out, *c);
-    }
-    bytes_append_byte(out, '"');
-}
-
 static uint64_t size_of(const engine_safetensor_out *t)
 {
     uint64_t count = 1;
@@ -43,7 +31,7 @@ static uint64_t size_of(const engine_safetensor_out *t)
 static void entry_append(bytes *out, const engine_safetensor_out *t, uint64_t begin)
 {
     bytes_append_byte(out, ',');
-    name_append(out, t->name);
+    json_append_string(out, bytes_view_of(t->name));
     bytes_printf(out, ":{\"dtype\":\"%s\",\"shape\":[", engine_dtype_name(t->type));
     for (unsigned i = 0; i < t->rank; i++) bytes_printf(out, "%s%lld", i ? "," : "", (long long)t->shape[i]);
     bytes_printf(out, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin,

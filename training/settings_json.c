@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "base/macros.h"
 #include "training/settings.h"
 
@@ -27,22 +28,6 @@ static int by_key(const void *a, const void *b)
     return strcmp(((const keyed *)a)->key, ((const keyed *)b)->key);
 }
 
-/* Text as a JSON string. */
-static void quote(const char *text, bytes *out)
-{
-    bytes_append_byte(out, '"');
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            bytes_printf(out, "\\%c", c);
-        else if (c < 0x20)
-            bytes_printf(out, "\\u%04x", c);
-        else
-            bytes_append_byte(out, (char)c);
-    }
-    bytes_append_byte(out, '"');
-}
-
 static void write_value(const training_settings *s, const training_setting *row, bytes *out)
 {
     bytes text = {0};
@@ -56,7 +41,7 @@ static void write_value(const training_settings *s, const training_setting *row,
             break;
         } /* fall through */
     case TRAINING_SETTING_WORD:
-    case TRAINING_SETTING_TEXT: quote(word, out); break;
+    case TRAINING_SETTING_TEXT: json_append_string(out, bytes_view_of(word)); break;
     case TRAINING_SETTING_COUNT: bytes_append_text(out, word); break;
     }
     bytes_free(&text);

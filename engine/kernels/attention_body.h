@@ -80,6 +80,7 @@ LANES_FN void group_score(head_group *g, const kernel_attention *job, size_t h, 
         lanes_store(g->sum[h] + i, lanes_mul(lanes_load(g->sum[h] + i), shrink));
 }
 
+/* sum[h] += scores[h] times the values of `count` tokens from `token` on; asks for rows of `ahead` meanwhile. */
 LANES_FN void group_add_values(head_group *g, size_t h, const void *values, size_t token, size_t count,
                                size_t size, kernel_type type, const void *ahead)
 {
@@ -111,6 +112,7 @@ LANES_FN void group_add_values(head_group *g, size_t h, const void *values, size
     }
 }
 
+/* All keys that the query sees, block by block, for every head of the group. */
 LANES_TARGET static void group_run(head_group *g, const kernel_attention *job, const kernel_query *query,
                                    const void *const *blocks, kernel_type type)
 {
@@ -128,6 +130,7 @@ LANES_TARGET static void group_run(head_group *g, const kernel_attention *job, c
     }
 }
 
+/* One query against the keys and values of kv_head: the heads that share them, a few together. */
 LANES_TARGET static void part_attention(const kernel_attention *job, const kernel_query *query,
                                         size_t kv_head)
 {

@@ -15,6 +15,7 @@ LANES_FN float quantise_largest(const void *weight, kernel_type type, size_t beg
     return maximum + lanes_sum(none);
 }
 
+/* Rows [begin, end) into 8 bits, a scale each. False: an element is not finite. */
 LANES_TARGET static bool part_quantise_int8(const kernel_quantised *q, const void *weight, kernel_type type,
                                             size_t begin, size_t end)
 {
@@ -61,6 +62,7 @@ LANES_FN void quantise_nf4_block(const void *weight, kernel_type type, size_t fi
     }
 }
 
+/* Blocks [begin, end) of 64 into 4 bits, a scale each. False: an element is not finite. */
 LANES_TARGET static bool part_quantise_nf4(const kernel_quantised *q, const void *weight, kernel_type type,
                                            size_t begin, size_t end)
 {
@@ -138,6 +140,7 @@ LANES_FN __attribute__((always_inline)) void expand_nf4_as(const kernel_quantise
     }
 }
 
+/* A row of packed weights as f32 or bf16. */
 LANES_TARGET static void part_expand(const kernel_quantised *q, size_t row, bool scaled, kernel_type type,
                                      void *to)
 {

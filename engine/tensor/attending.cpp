@@ -18,19 +18,6 @@ namespace
 
 constexpr int64_t lanes = 16; // sums in an order of our own, which the compiler may turn into vectors
 
-WIDE_LOOPS float largest(const float *__restrict x, int64_t count)
-{
-    float most[lanes];
-    for (int64_t l = 0; l < lanes; l++) most[l] = -INFINITY;
-    int64_t i = 0;
-    for (; i + lanes <= count; i += lanes)
-        for (int64_t l = 0; l < lanes; l++) most[l] = most[l] < x[i + l] ? x[i + l] : most[l];
-    float all = -INFINITY;
-    for (; i < count; i++) all = all < x[i] ? x[i] : all;
-    for (int64_t l = 0; l < lanes; l++) all = all < most[l] ? most[l] : all;
-    return all;
-}
-
 WIDE_LOOPS float sum_of(const float *__restrict x, int64_t count)
 {
     float sums[lanes] = {0}, all = 0;
@@ -51,33 +38,6 @@ WIDE_LOOPS float product_of(const float *__restrict x, const float *__restrict y
     for (; i < count; i++) all += x[i] * y[i];
     for (int64_t l = 0; l < lanes; l++) all += sums[l];
     return all;
-}
-
-// x := exp(scale (x - most)), scale (x - most) <= 0: 2^n e^r with |r| <= ln 2 / 2, e^r by the polynomial of
-// Cephes' expf (2 ulp). Adding 1.5 * 2^23 rounds to a whole number, which then lies in the low bits. What is
-// not a number stays so.
-WIDE_LOOPS void raise_e(float *__restrict x, int64_t count, float most, float scale)
-{
-    constexpr float whole = 12582912.0f;
-    constexpr int32_t whole_bits = 0x4b400000;
-    for (int64_t i = 0; i < count; i++) {
-        float t = scale * (x[i] - most);
-        t = t < -87.0f ? -87.0f : t;
-        float shifted = t * 1.44269504f + whole, n = shifted - whole;
-        float r = t - n * 0.693359375f + n * 2.12194440e-4f;
-        float p = 1.9875691500e-4f * r + 1.3981999507e-3f;
-        p = p * r + 8.3334519073e-3f;
-        p = p * r + 4.1665795894e-2f;
-        p = p * r + 1.6666665459e-1f;
-        p = p * r + 5.0000001201e-1f;
-        p = p * r * r + r + 1.0f;
-        int32_t bits;
-        memcpy(&bits, &shifted, sizeof bits);
-        bits = (int32_t)((uint32_t)(bits - whole_bits + 127) << 23);
-        float power;
-        memcpy(&power, &bits, sizeof power);
-        x[i] = p * power;
-    }
 }
 
 WIDE_LOOPS void multiply(float *__restrict x, int64_t count, float by)
@@ -155,7 +115,7 @@ struct attention {
             int64_t row = b.row + i / each, begin = first_key(b, row) - b.first, end = row + 1 - b.first;
             memset(at, 0, (size_t)begin * sizeof *at);
             memset(at + end, 0, (size_t)(count - end) * sizeof *at);
-            raise_e(at + begin, end - begin, largest(at + begin, end - begin), factor);
+            door::row_exp(at + begin, end - begin, factor, door::row_most(at + begin, end - begin), 1);
             multiply(at + begin, end - begin, 1 / sum_of(at + begin, end - begin));
         }
         return out;

@@ -20,27 +20,11 @@ constexpr int64_t rows_each = 16; // of a thread's turn
 
 // -- f32 rows of either type ------------------------------------------------------------------------------
 
-WIDE_LOOPS void raise(const uint16_t *__restrict from, float *__restrict to, int64_t count)
-{
-    auto *bits = reinterpret_cast<uint32_t *>(to);
-    for (int64_t i = 0; i < count; i++) bits[i] = (uint32_t)from[i] << 16;
-}
-
-// To the nearest, ties to even; not a number stays one.
-WIDE_LOOPS void round_row(const float *__restrict from, uint16_t *__restrict to, int64_t count)
-{
-    const auto *bits = reinterpret_cast<const uint32_t *>(from);
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t rounded = (bits[i] + 0x7fffu + (bits[i] >> 16 & 1u)) >> 16;
-        to[i] = (uint16_t)((bits[i] & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : rounded);
-    }
-}
-
 // Row r of a contiguous [rows, size] tensor of f32 or bf16 as f32: where it lies, or in `room`.
 const float *row_of(const at::Tensor &t, int64_t r, int64_t size, float *room)
 {
     if (t.scalar_type() == at::kFloat) return t.const_data_ptr<float>() + r * size;
-    raise(reinterpret_cast<const uint16_t *>(t.const_data_ptr()) + r * size, room, size);
+    door::row_raise(reinterpret_cast<const uint16_t *>(t.const_data_ptr()) + r * size, room, size);
     return room;
 }
 
@@ -49,7 +33,7 @@ void row_put(at::Tensor &t, int64_t r, int64_t size, const float *row)
     if (t.scalar_type() == at::kFloat)
         memcpy(t.mutable_data_ptr<float>() + r * size, row, (size_t)size * sizeof(float));
     else
-        round_row(row, reinterpret_cast<uint16_t *>(t.mutable_data_ptr()) + r * size, size);
+        door::row_round(row, reinterpret_cast<uint16_t *>(t.mutable_data_ptr()) + r * size, size);
 }
 
 // -- norm -------------------------------------------------------------------------------------------------
@@ -110,8 +94,8 @@ struct norm {
                 float scale = scale_of(row, size, eps), *out = room.data() + size;
                 if (rounds && x.scalar_type() == at::kBFloat16) {
                     scaled_row(row, out, size, scale);
-                    round_row(out, narrow.data(), size);
-                    raise(narrow.data(), room.data(), size);
+                    door::row_round(out, narrow.data(), size);
+                    door::row_raise(narrow.data(), room.data(), size);
                     norm_row(room.data(), w, out, size, 1);
                 } else {
                     norm_row(row, w, out, size, scale);

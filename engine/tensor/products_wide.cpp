@@ -25,19 +25,14 @@ bool is_raised(const at::Tensor &w)
     return w.is_cpu() && w.scalar_type() == at::kBFloat16 && !native;
 }
 
-WIDE_LOOPS void raise_row(const uint16_t *__restrict from, uint32_t *__restrict to, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) to[i] = (uint32_t)from[i] << 16;
-}
-
 // Rows x columns of w from (row, column) on, as f32 in `room`.
 at::Tensor raised(const at::Tensor &w, int64_t row, int64_t rows, int64_t column, int64_t columns,
                   at::Tensor &room)
 {
     at::Tensor piece = room.narrow(0, 0, rows * columns).view({rows, columns});
-    auto *to = reinterpret_cast<uint32_t *>(piece.mutable_data_ptr<float>());
+    auto *to = piece.mutable_data_ptr<float>();
     const auto *from = reinterpret_cast<const uint16_t *>(w.const_data_ptr()) + row * w.stride(0) + column;
-    for (int64_t r = 0; r < rows; r++) raise_row(from + r * w.stride(0), to + r * columns, columns);
+    for (int64_t r = 0; r < rows; r++) door::row_raise(from + r * w.stride(0), to + r * columns, columns);
     return piece;
 }
 

@@ -49,65 +49,6 @@ template <typename T> void copy_out(const at::Tensor &t, at::ScalarType as, T *o
     std::copy(values, values + host.numel(), out);
 }
 
-// -- a row of logits on the CPU, in place -----------------------------------------------------------------
-
-WIDE_LOOPS float row_most(const float *__restrict z, int64_t count)
-{
-    float most[16];
-    int64_t i = 0;
-    for (int64_t l = 0; l < 16; l++) most[l] = -INFINITY;
-    for (; i + 16 <= count; i += 16)
-        for (int64_t l = 0; l < 16; l++) most[l] = z[i + l] > most[l] ? z[i + l] : most[l];
-    float all = -INFINITY;
-    for (; i < count; i++) all = z[i] > all ? z[i] : all;
-    for (int64_t l = 0; l < 16; l++) all = most[l] > all ? most[l] : all;
-    return all;
-}
-
-// e^x for x <= 0 and not below the smallest float by much: 2^k times a polynomial on [-ln 2 / 2, ln 2 / 2].
-// Good to two units of the last place.
-inline __attribute__((always_inline)) float exp_of(float x)
-{
-    x = x < -87.0f ? -87.0f : x;
-    float k = x * 1.44269504f + 12582912.0f;
-    uint32_t bits;
-    memcpy(&bits, &k, sizeof bits);
-    k -= 12582912.0f;
-    float f = x - k * 0.693359375f + k * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * f + 1.3981999507e-3f;
-    p = p * f + 8.3334519073e-3f;
-    p = p * f + 4.1665795894e-2f;
-    p = p * f + 1.6666665459e-1f;
-    p = p * f + 5.0000001201e-1f;
-    p = p * f * f + f + 1.0f;
-    uint32_t power = (bits + 127) << 23; // the low bits of the shifted k are k itself
-    float two;
-    memcpy(&two, &power, sizeof two);
-    return p * two;
-}
-
-WIDE_LOOPS double row_sum(const float *__restrict z, int64_t count, float most)
-{
-    enum { BLOCK = 4096 };
-    double sum = 0;
-    for (int64_t begin = 0; begin < count; begin += BLOCK) {
-        float sums[16] = {0}, rest = 0;
-        int64_t end = begin + BLOCK < count ? begin + BLOCK : count, i = begin;
-        for (; i + 16 <= end; i += 16)
-            for (int64_t l = 0; l < 16; l++) sums[l] += exp_of(z[i + l] - most);
-        for (; i < end; i++) rest += exp_of(z[i] - most);
-        for (int64_t l = 0; l < 16; l++) rest += sums[l];
-        sum += (double)rest;
-    }
-    return sum;
-}
-
-WIDE_LOOPS void row_shares(float *__restrict z, int64_t count, float total, float factor)
-{
-    for (int64_t i = 0; i < count; i++) z[i] = exp_of(z[i] - total) * factor;
-}
-
 // Losses and hits of the rows of z, which become d loss / d z when there are factors.
 void head_rows(const tensor_head &head, int64_t begin, at::Tensor &z)
 {
@@ -115,13 +56,13 @@ void head_rows(const tensor_head &head, int64_t begin, at::Tensor &z)
     float *all = z.mutable_data_ptr<float>();
     at::parallel_for(0, z.size(0), 1, [&](int64_t first, int64_t end) {
         for (int64_t r = first; r < end; r++) {
-            float *row = all + r * vocab, most = row_most(row, vocab), chosen = row[head.ids[begin + r]];
-            float total = most + (float)std::log(row_sum(row, vocab, most));
+            float *row = all + r * vocab, most = door::row_most(row, vocab), chosen = row[head.ids[begin + r]];
+            float total = most + (float)std::log(door::row_exp_sum(row, vocab, most));
             head.losses[begin + r] = total - chosen;
             head.hits[begin + r] = chosen >= most;
             if (!head.factors) continue;
             auto factor = (float)head.factors[begin + r];
-            row_shares(row, vocab, total, factor);
+            door::row_exp(row, vocab, 1, total, factor);
             row[head.ids[begin + r]] -= factor;
         }
     });

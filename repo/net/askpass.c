@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "repo/net/frame.h"
 
 enum {
     QUESTION_BYTES_MAX = 4096,
@@ -67,18 +68,6 @@ static void patience(int fd, int seconds)
 {
     struct timeval time = {.tv_sec = seconds};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
-}
-
-static bool send_all(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR) continue;
-        if (sent <= 0) return false;
-        data += sent;
-        size -= (size_t)sent;
-    }
-    return true;
 }
 
 static bool read_to_end(int fd, size_t bytes_max, bytes *out)
@@ -233,7 +222,7 @@ void repo_askpass_serve(repo_askpass *a)
     if (peer_is_ours(fd) && read_to_end(fd, QUESTION_BYTES_MAX, &question)) {
         bytes_reserve(&answer, ANSWER_BYTES_MAX); /* so that no growth leaves a copy behind */
         a->problem = answer_find(a, bytes_text(&question), &answer);
-        if (!a->problem.code && send_all(fd, "+", 1)) send_all(fd, answer.data, answer.size);
+        if (!a->problem.code && socket_send_all(fd, "+", 1)) socket_send_all(fd, answer.data, answer.size);
     }
     close(fd);
 }
@@ -258,7 +247,7 @@ int repo_askpass_main(int argc, char **argv)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, size) != 0 || !peer_is_ours(fd)) return 1;
     bytes_reserve(&answer, ANSWER_BYTES_MAX);
-    bool told = send_all(fd, question, strlen(question)) && shutdown(fd, SHUT_WR) == 0 &&
+    bool told = socket_send_all(fd, question, strlen(question)) && shutdown(fd, SHUT_WR) == 0 &&
                 read_to_end(fd, ANSWER_BYTES_MAX, &answer);
     close(fd);
     if (!told || !answer.size || answer.data[0] != '+') return 1;

@@ -68,7 +68,7 @@ void frame_wipe(bytes *payload)
 
 void frame_reader_free(frame_reader *reader) { frame_wipe(&reader->data); }
 
-static bool send_all(int fd, const char *data, size_t size)
+bool socket_send_all(int fd, const char *data, size_t size)
 {
     while (size) {
         ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
@@ -85,7 +85,7 @@ bool frame_send(int fd, frame_kind kind, bytes_view payload)
     CLEANUP(frame_wipe) bytes frame = {0};
 
     bytes_reserve(&frame, payload.size + HEAD_BYTES);
-    return !frame_write(kind, payload, &frame).code && send_all(fd, frame.data, frame.size);
+    return !frame_write(kind, payload, &frame).code && socket_send_all(fd, frame.data, frame.size);
 }
 
 /* ---- fields ---- */

@@ -42,6 +42,8 @@ void frame_wipe(bytes *payload);              /* free what may have held a secre
 
 /* All of it into a socket, without SIGPIPE. False: the other side is gone. */
 bool frame_send(int fd, frame_kind kind, bytes_view payload);
+/* The same of plain bytes. */
+bool socket_send_all(int fd, const char *data, size_t size);
 
 /* ---- fields ---- */
 

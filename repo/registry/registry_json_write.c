@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json.h"
 #include "repo/registry/registry_json.h"
 
 /* ---- values that we do not know, as they were ---- */
@@ -15,30 +16,15 @@ static void indent(bytes *out, int level)
     for (int i = 0; i < level; i++) bytes_append_text(out, "  ");
 }
 
-static void text_print(bytes *out, bytes_view text)
-{
-    bytes_append_byte(out, '"');
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char byte = (unsigned char)text.data[i];
-        if (byte == '"' || byte == '\\')
-            bytes_printf(out, "\\%c", byte);
-        else if (byte < ' ')
-            bytes_printf(out, "\\u%04x", byte);
-        else
-            bytes_append_byte(out, (char)byte);
-    }
-    bytes_append_byte(out, '"');
-}
-
 /* Others keep urls where we do not look (remotes, metadata), some with a password in them. */
 static void string_print(bytes *out, bytes_view text)
 {
     if (!text.size || memchr(text.data, 0, text.size) || !memmem(text.data, text.size, "://", 3)) {
-        text_print(out, text);
+        json_append_string(out, text);
         return;
     }
     char *full = memory_text_n(text.data, text.size), *plain = repo_url_without_secret(full);
-    text_print(out, bytes_view_of(plain));
+    json_append_string(out, bytes_view_of(plain));
     free(plain);
     free(full);
 }
@@ -78,7 +64,7 @@ static void object_print(bytes *out, const json_node *object, int level)
         if (all[i + 1] && bytes_view_equal(all[i]->key, all[i + 1]->key)) continue;
         bytes_append_text(out, before);
         indent(out, level + 1);
-        text_print(out, all[i]->key);
+        json_append_string(out, all[i]->key);
         bytes_append_text(out, ": ");
         value_print(out, all[i], level + 1);
         before = ",";
@@ -155,10 +141,10 @@ static void merged_print(bytes *out, const member *ours, size_t ours_count, cons
     for (size_t i = 0; i < count; i++) {
         bytes_append_text(out, i ? "," : "{");
         indent(out, level + 1);
-        text_print(out, member_key(&all[i]));
+        json_append_string(out, member_key(&all[i]));
         bytes_append_text(out, ": ");
         if (all[i].text)
-            text_print(out, bytes_view_of(all[i].text));
+            json_append_string(out, bytes_view_of(all[i].text));
         else if (all[i].raw)
             bytes_append_text(out, all[i].raw);
         else
@@ -195,7 +181,7 @@ static void remotes_print(bytes *out, const char *url)
     bytes_append_text(out, "\"name\": \"origin\",");
     indent(out, LEVEL_ROW + 3);
     bytes_append_text(out, "\"url\": ");
-    text_print(out, bytes_view_of(url));
+    json_append_string(out, bytes_view_of(url));
     indent(out, LEVEL_ROW + 2);
     bytes_append_text(out, "}");
     indent(out, LEVEL_ROW + 1);
@@ -237,7 +223,7 @@ void repo_registry_print(const repo_registry *registry, bytes *out)
     for (size_t i = 0; i < registry->count; i++) {
         bytes_append_text(&rows, i ? "," : "{");
         indent(&rows, LEVEL_ROW);
-        text_print(&rows, bytes_view_of(registry->rows[i].uuid));
+        json_append_string(&rows, bytes_view_of(registry->rows[i].uuid));
         bytes_append_text(&rows, ": ");
         row_print(&rows, &registry->rows[i]);
     }

@@ -7,14 +7,8 @@
 set -u
 . "$(dirname "$0")/../support/walk.sh"
 lfs_filter
-demo=$tests/../assets/demo model=$HYPRSTREAM_MODELS_DIR/demo
-mkdir -p "$model"
-cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" "$demo/adapters" "$model"
-git config --global user.name Ada
-git config --global user.email ada@example.invalid
-git init -q -b main "$model"
-git -C "$model" add -A
-git -C "$model" commit -qm 'The demo'
+model=$HYPRSTREAM_MODELS_DIR/demo
+demo_model adapters
 "$program" score demo --text 'how do I quit?' --json >"$home/before"
 time "$program" train demo --data "$demo/data/polite.jsonl" --adapter polite --max-length 128 --window 4 --epochs 12 --lr 0.002 >"$home/log"
 grep '^eval' "$home/log" | sed -n '1p;$p'

@@ -14,6 +14,7 @@
 #include <vterm.h>
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "tests/support/check.h"
@@ -101,6 +102,27 @@ pid_t terminal_pid(const terminal *t) { return t->pid; }
 void terminal_type(terminal *t, const char *keys)
 {
     if (write(t->fd, keys, strlen(keys)) != (ssize_t)strlen(keys)) fail_msg("cannot type");
+}
+
+void terminal_type_named(terminal *t, const char *keys)
+{
+    static const char names[] = "rnte\\", codes[] = "\r\n\t\x1b\\";
+    CLEANUP(bytes_free) bytes typed = {0};
+    for (const char *at = keys; *at; at++) {
+        const char *name = *at == '\\' && at[1] ? strchr(names, at[1]) : NULL;
+        char hex[3] = {0};
+        if (name) {
+            bytes_append_byte(&typed, codes[name - names]);
+            at++;
+        } else if (*at == '\\' && at[1] == 'x' && at[2] && at[3]) {
+            memcpy(hex, at + 2, 2);
+            bytes_append_byte(&typed, (char)strtol(hex, NULL, 16));
+            at += 3;
+        } else {
+            bytes_append_byte(&typed, *at);
+        }
+    }
+    terminal_type(t, bytes_text(&typed));
 }
 
 void terminal_resize(terminal *t, int rows, int columns)

@@ -21,6 +21,8 @@ void terminal_free(terminal *t); /* kills and reaps a program that still runs */
 
 pid_t terminal_pid(const terminal *t);
 void terminal_type(terminal *t, const char *keys);
+/* With \r, \n, \t, \e, \\ and \xHH written out, as a shell passes them. */
+void terminal_type_named(terminal *t, const char *keys);
 void terminal_resize(terminal *t, int rows, int columns);
 
 /* Read what comes until the screen shows these words, or for a while. */

@@ -49,3 +49,14 @@ lfs_filter() {
         git config --global filter.lfs.clean "$tests/support/lfs_clean"
     fi
 }
+# demo_model [adapters]: $model becomes a repository of Ada's that holds the demo (and its two adapters).
+demo=$tests/../assets/demo
+demo_model() {
+    mkdir -p "$model"
+    cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" ${1:+"$demo/$1"} "$model"
+    git config --global user.name Ada
+    git config --global user.email ada@example.invalid
+    git init -q -b main "$model"
+    git -C "$model" add -A
+    git -C "$model" commit -qm 'The demo'
+}

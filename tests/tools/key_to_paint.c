@@ -85,27 +85,6 @@ static options options_read(char **argv)
     return how;
 }
 
-static void type_keys(terminal *t, const char *keys)
-{
-    static const char names[] = "rnte\\", codes[] = "\r\n\t\x1b\\";
-    CLEANUP(bytes_free) bytes typed = {0};
-    for (const char *at = keys; *at; at++) {
-        const char *name = *at == '\\' && at[1] ? strchr(names, at[1]) : NULL;
-        char hex[3] = {0};
-        if (name) {
-            bytes_append_byte(&typed, codes[name - names]);
-            at++;
-        } else if (*at == '\\' && at[1] == 'x' && at[2] && at[3]) {
-            memcpy(hex, at + 2, 2);
-            bytes_append_byte(&typed, (char)strtol(hex, NULL, 16));
-            at += 3;
-        } else {
-            bytes_append_byte(&typed, *at);
-        }
-    }
-    terminal_type(t, bytes_text(&typed));
-}
-
 static void read_for(terminal *t, double seconds)
 {
     for (double end = clock_seconds() + seconds, left; (left = end - clock_seconds()) > 0;)
@@ -204,14 +183,14 @@ int main(int argc, char **argv)
     }
     double first_paint = clock_seconds() - begin, first_memory = memory_megabytes(t, "VmRSS:");
     terminal_settle(t, 200);
-    if (how.before) type_keys(t, how.before);
+    if (how.before) terminal_type_named(t, how.before);
     if (how.wait) wait_for(t, how.wait);
     terminal_settle(t, 200);
 
     letters_measure(t, &how, &idle);
     size_t bytes_before = terminal_byte_count(t);
     if (how.during) {
-        type_keys(t, how.during);
+        terminal_type_named(t, how.during);
         read_for(t, 0.3);
         letters_measure(t, &how, &during);
     }

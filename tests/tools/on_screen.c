@@ -39,27 +39,6 @@ static void fail(screen *s, const char *what, const char *word)
     exit(1);
 }
 
-static void type_keys(screen *s, const char *keys)
-{
-    static const char names[] = "rnte\\", codes[] = "\r\n\t\x1b\\";
-    CLEANUP(bytes_free) bytes typed = {0};
-    for (const char *at = keys; *at; at++) {
-        const char *name = *at == '\\' && at[1] ? strchr(names, at[1]) : NULL;
-        char hex[3] = {0};
-        if (name) {
-            bytes_append_byte(&typed, codes[name - names]);
-            at++;
-        } else if (*at == '\\' && at[1] == 'x' && at[2] && at[3]) {
-            memcpy(hex, at + 2, 2);
-            bytes_append_byte(&typed, (char)strtol(hex, NULL, 16));
-            at += 3;
-        } else {
-            bytes_append_byte(&typed, *at);
-        }
-    }
-    terminal_type(s->t, bytes_text(&typed));
-}
-
 static void wait_for(screen *s, const char *words, bool there)
 {
     double end = clock_seconds() + WAIT_SECONDS;
@@ -81,7 +60,7 @@ static void show(screen *s, const char *path)
 static void step(screen *s, const char *what, const char *word)
 {
     if (strcmp(what, "type") == 0)
-        type_keys(s, word);
+        terminal_type_named(s->t, word);
     else if (strcmp(what, "wait") == 0)
         wait_for(s, word, true);
     else if (strcmp(what, "gone") == 0)

@@ -6,16 +6,10 @@
 set -u
 . "$(dirname "$0")/../support/walk.sh"
 lfs_filter
-demo=$tests/../assets/demo data=$home/lines.jsonl
+data=$home/lines.jsonl
 model=$HYPRSTREAM_MODELS_DIR/tiny
-mkdir -p "$model"
-cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" "$model"
 head -40 "$demo/data/polite.jsonl" >"$data"
-git config --global user.name Ada
-git config --global user.email ada@example.invalid
-git init -q -b main "$model"
-git -C "$model" add -A
-git -C "$model" commit -qm 'The demo'
+demo_model
 
 # How many times the estimate memory may be: a sanitizer takes some for itself.
 room() { grep -q -e __asan_init -e __tsan_init "$program" && echo 10 || echo 2; }

@@ -6,16 +6,10 @@
 set -u
 . "$(dirname "$0")/../support/walk.sh"
 lfs_filter
-demo=$tests/../assets/demo data=$home/lines.jsonl
+data=$home/lines.jsonl
 model=$HYPRSTREAM_MODELS_DIR/tiny
-mkdir -p "$model"
-cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" "$model"
 head -24 "$demo/data/polite.jsonl" >"$data"
-git config --global user.name Ada
-git config --global user.email ada@example.invalid
-git init -q -b main "$model"
-git -C "$model" add -A
-git -C "$model" commit -qm 'The demo'
+demo_model
 
 say 'a run ends'
 "$program" train tiny --data "$data" --adapter short --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.005 --window 4 \

@@ -7,7 +7,7 @@
 set -u
 . "$(dirname "$0")/../support/walk.sh"
 lfs_filter
-demo=$tests/../assets/demo data=$home/lines.jsonl
+data=$home/lines.jsonl
 model=$HYPRSTREAM_MODELS_DIR/tiny
 mkdir -p "$model"
 cp -r "$demo"/*.json "$demo"/*.jinja "$model"

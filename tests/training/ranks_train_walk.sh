@@ -12,15 +12,9 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS
 # The MPI library keeps memory to its end: no leak of ours.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0"
 lfs_filter
-demo=$tests/../assets/demo data=$home/polite.jsonl model=$HYPRSTREAM_MODELS_DIR/demo
-mkdir -p "$model"
-cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" "$demo/adapters" "$model"
+data=$home/polite.jsonl model=$HYPRSTREAM_MODELS_DIR/demo
 cp "$demo/data/polite.jsonl" "$data"
-git config --global user.name Ada
-git config --global user.email ada@example.invalid
-git init -q -b main "$model"
-git -C "$model" add -A
-git -C "$model" commit -qm 'The demo'
+demo_model adapters
 base=$(git -C "$model" rev-parse HEAD)
 runs=$XDG_STATE_HOME/hyprstream/runs
 

@@ -6,15 +6,9 @@
 set -u
 . "$(dirname "$0")/../support/walk.sh"
 lfs_filter
-demo=$tests/../assets/demo data=$home/polite.jsonl model=$HYPRSTREAM_MODELS_DIR/demo
-mkdir -p "$model"
-cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" "$demo/adapters" "$model"
+data=$home/polite.jsonl model=$HYPRSTREAM_MODELS_DIR/demo
 cp "$demo/data/polite.jsonl" "$data"
-git config --global user.name Ada
-git config --global user.email ada@example.invalid
-git init -q -b main "$model"
-git -C "$model" add -A
-git -C "$model" commit -qm 'The demo'
+demo_model adapters
 settings="--data $data --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.002 --window 4 --max-length 96"
 
 state() { json 'o["runs"][0]["state"]' runs list; }

@@ -7,16 +7,10 @@
 set -u
 . "$(dirname "$0")/../support/walk.sh"
 lfs_filter
-demo=$tests/../assets/demo data=$home/polite.jsonl
+data=$home/polite.jsonl
 model=$HYPRSTREAM_MODELS_DIR/demo
-mkdir -p "$model"
-cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" "$demo/adapters" "$model"
 cp "$demo/data/polite.jsonl" "$data"
-git config --global user.name Ada
-git config --global user.email ada@example.invalid
-git init -q -b main "$model"
-git -C "$model" add -A
-git -C "$model" commit -qm 'The demo'
+demo_model adapters
 base=$(git -C "$model" rev-parse HEAD)
 
 # train NAME ARGUMENTS...: ends well; the adapter's weights lie in $model/adapters/*_NAME.safetensors.

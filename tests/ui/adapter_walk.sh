@@ -7,7 +7,6 @@ git config --global user.name 'A User'
 git config --global user.email user@example.org
 git config --global init.defaultBranch main
 lfs_filter
-demo=$tests/../assets/demo
 in_git() { git -C "$home/models/m" "$@"; }
 
 ran 0 "" init m

@@ -3,7 +3,6 @@
 # what `data export` writes is read by `inspect-data`, which must learn the marked answers and nothing else.
 set -u
 . "$(dirname "$0")/../support/walk.sh"
-demo=$tests/../assets/demo
 db=$XDG_STATE_HOME/hyprstream/state.db
 out=$home/good.jsonl
 

@@ -8,14 +8,8 @@ set -u
 . "$(dirname "$0")/../support/walk.sh"
 on_screen=$(realpath "$2")
 lfs_filter
-demo=$tests/../assets/demo model=$HYPRSTREAM_MODELS_DIR/demo
-mkdir -p "$model"
-cp -r "$demo"/*.json "$demo"/*.jinja "$demo/model.safetensors" "$demo/adapters" "$model"
-git config --global user.name Ada
-git config --global user.email ada@example.invalid
-git init -q -b main "$model"
-git -C "$model" add -A
-git -C "$model" commit -qm 'The demo'
+model=$HYPRSTREAM_MODELS_DIR/demo
+demo_model adapters
 # Sockets have short paths; all that this walk makes is in its own home.
 mkdir -m 700 "$home/r" && export XDG_RUNTIME_DIR="$home/r" TERM=xterm-256color
 

@@ -119,26 +119,14 @@ static void number_append(bytes *out, double value)
     bytes_append_text(out, text);
 }
 
-static void text_append(bytes *out, const char *text)
-{
-    for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            bytes_printf(out, "\\%c", *c);
-        else if ((unsigned char)*c < ' ')
-            bytes_printf(out, "\\u%04x", (unsigned)*c);
-        else
-            bytes_append_byte(out, *c);
-    }
-}
-
 void ui_stack_print(const ui_stack_list *list, bytes *out)
 {
     bytes_append_text(out, "{\n  \"adapters\": [");
     for (size_t i = 0; i < list->count; i++) {
         const ui_stack_item *item = &list->items[i];
-        bytes_printf(out, "%s\n    {\"adapter\": \"", i ? "," : "");
-        text_append(out, item->adapter);
-        bytes_printf(out, "\", \"on\": %s, \"scale\": ", item->on ? "true" : "false");
+        bytes_printf(out, "%s\n    {\"adapter\": ", i ? "," : "");
+        json_append_string(out, bytes_view_of(item->adapter));
+        bytes_printf(out, ", \"on\": %s, \"scale\": ", item->on ? "true" : "false");
         number_append(out, item->scale);
         bytes_append_byte(out, '}');
     }

@@ -80,25 +80,6 @@ static err list_run(ui_repo *r, bool json)
 
 /* ---- changes ---- */
 
-/* What was done to which branch, and where it stands (or stood). */
-static void told(ui_repo *r, const char *sentence, const char *name, const repo_id *commit, bool json)
-{
-    FILE *out = r->cli->out;
-
-    if (json) {
-        cJSON *o = cJSON_CreateObject();
-        ui_json_add_text(o, "model", bytes_view_of(r->name));
-        ui_json_add_text(o, "branch", bytes_view_of(name));
-        ui_files_add_optional(o, "commit", *commit->hex ? commit->hex : NULL);
-        ui_json_print(o, out);
-        return;
-    }
-    fprintf(out, "%s ", sentence);
-    ui_show_text(out, bytes_view_of(name));
-    if (*commit->hex) fprintf(out, " (%.8s)", commit->hex);
-    fputc('\n', out);
-}
-
 static err create(ui_repo *r, const char *name, const char *start, bool force, repo_id *commit)
 {
     CLEANUP(repo_ref_free) repo_ref ref = {0};
@@ -131,7 +112,7 @@ static err change(ui_repo *r, const ui_arguments *a)
         sentence = "Made the branch";
         e = create(r, name, a->word_count > 2 ? a->words[2] : "", force, &commit);
     }
-    if (!e.code) told(r, sentence, name, &commit, ui_arguments_has(a, "json"));
+    if (!e.code) ui_repo_told_ref(r, "branch", sentence, name, &commit, ui_arguments_has(a, "json"));
     return e;
 }
 

@@ -12,6 +12,8 @@
 #include "repo/modelref.h"
 #include "repo/net/git_lines.h"
 #include "repo/worktree/worktree.h"
+#include "ui/cmd/files_show.h"
+#include "ui/cmd/json_out.h"
 #include "ui/cmd/show.h"
 
 enum { PROGRESS_EVERY_MS = 100, ANSWER_BYTES_MAX = 4096 };
@@ -180,4 +182,23 @@ void ui_repo_end(ui_repo *r)
     repo_models_free(r->models);
     free(r->name);
     *r = (ui_repo){0};
+}
+
+void ui_repo_told_ref(const ui_repo *r, const char *kind, const char *sentence, const char *name,
+                      const repo_id *commit, bool json)
+{
+    FILE *out = r->cli->out;
+
+    if (json) {
+        cJSON *o = cJSON_CreateObject();
+        ui_json_add_text(o, "model", bytes_view_of(r->name));
+        ui_json_add_text(o, kind, bytes_view_of(name));
+        ui_files_add_optional(o, "commit", *commit->hex ? commit->hex : NULL);
+        ui_json_print(o, out);
+        return;
+    }
+    fprintf(out, "%s ", sentence);
+    ui_show_text(out, bytes_view_of(name));
+    if (*commit->hex) fprintf(out, " (%.8s)", commit->hex);
+    fputc('\n', out);
 }

@@ -31,4 +31,8 @@ void ui_repo_end(ui_repo *r);      /* ends the line of progress; a zeroed one is
 /* A yes or no on the terminal; ERR_USAGE "say --force" when nobody is there; ERR_CANCELLED for a no. */
 err ui_repo_confirm(ui_repo *r, const char *question, const char *force_option);
 
+/* What was done to which branch or tag (`kind`), and where it stands or stood; no hex: not told. */
+void ui_repo_told_ref(const ui_repo *r, const char *kind, const char *sentence, const char *name,
+                      const repo_id *commit, bool json);
+
 #endif

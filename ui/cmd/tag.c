@@ -51,23 +51,6 @@ static err list_run(ui_repo *r, bool json)
     return ERR_OK;
 }
 
-static void told(ui_repo *r, const char *sentence, const char *name, const repo_id *commit, bool json)
-{
-    FILE *out = r->cli->out;
-
-    if (json) {
-        cJSON *o = cJSON_CreateObject();
-        ui_json_add_text(o, "model", bytes_view_of(r->name));
-        ui_json_add_text(o, "tag", bytes_view_of(name));
-        cJSON_AddStringToObject(o, "commit", commit->hex);
-        ui_json_print(o, out);
-        return;
-    }
-    fprintf(out, "%s ", sentence);
-    ui_show_text(out, bytes_view_of(name));
-    fprintf(out, " (%.8s)\n", commit->hex);
-}
-
 static err create(ui_repo *r, const ui_arguments *a, repo_id *commit)
 {
     CLEANUP(repo_ref_free) repo_ref ref = {0};
@@ -97,7 +80,7 @@ static err tag_run(ui_cli *cli, const ui_arguments *a)
     if (e.code) return e;
     if (a->word_count < 2) return list_run(&r, json);
     e = deletes ? repo_tag_delete(r.handle, a->words[1], &commit) : create(&r, a, &commit);
-    if (!e.code) told(&r, deletes ? "Deleted the tag" : "Made the tag", a->words[1], &commit, json);
+    if (!e.code) ui_repo_told_ref(&r, "tag", deletes ? "Deleted the tag" : "Made the tag", a->words[1], &commit, json);
     return e;
 }
 
