@@ -194,6 +194,63 @@ class Home:
         check(status == 0, f"git fsck: {out}{errors}")
 
 
+def state_of(home, run):
+    """The newest state: its tensors, and its JSON without the number of the attempt."""
+    folder = home.newest_state(run)
+    state = json.load(open(folder + "/state.json", encoding="utf-8"))
+    del state["attempt"]
+    return open(folder + "/state.safetensors", "rb").read(), state
+
+
+class Attempt:
+    """`train`, from its start to its end or to a kill."""
+
+    def __init__(self, home, words, run=None):
+        self.home, self.run, self.saved, self.begun, self.events = home, run, None, None, 0
+        self.process = home.start(words)
+
+    def take(self, line):
+        event = json.loads(line)
+        kind = event.get("event")
+        if kind == "plan":
+            self.run, self.windows = event["run"], event["windows"]
+        elif kind == "saved":
+            self.saved = event["step"]
+        elif kind in ("started", "state") and "step" in event and self.begun is None:
+            self.begun = event["step"]
+        return kind
+
+    def kill(self):
+        """The run, and who watches it."""
+        os.killpg(self.process.pid, signal.SIGKILL)  # with a run that has not left its session yet
+        for line in self.process.stdout:  # what it had said already
+            if line.endswith("\n"):
+                self.take(line)
+        self.process.wait()
+        if self.run:
+            self.home.kill(self.run)
+
+    def go(self, moment):
+        """True: it was killed. moment: (kind of event, how many of them, seconds after that, of which saved step) or None."""
+        if moment and moment[0] == "clock":
+            time.sleep(moment[2])
+            if self.process.poll() is None:
+                self.kill()
+                return True
+            moment = None
+        count = 0
+        for line in self.process.stdout:
+            kind = self.take(line)
+            count += bool(moment) and kind == moment[0] and (len(moment) < 4 or self.saved == moment[3])
+            if moment and kind == moment[0] and count == moment[1]:
+                time.sleep(moment[2])
+                self.kill()
+                return True
+        status = self.process.wait()
+        check(status == 0, f"train ended with {status}: {self.process.stderr.read()[-600:]}{self.home.log(self.run)[-600:]}")
+        return False
+
+
 SAME_POINTS = ("loss", "grad_norm", "lr", "tokens", "targets", "accuracy", "skipped", "eval_loss", "eval_ppl", "eval_accuracy")
 
 

@@ -10,14 +10,10 @@ points, commits with their trailers, tags and the last state are those of the me
     HYPRSTREAM_TEST_SEED=N      of the moments (1)
 """
 import collections
-import json
 import os
 import random
-import signal
-import subprocess
-import time
 
-from runs_home import check, same_points, walk
+from runs_home import Attempt, check, same_points, state_of, walk
 
 KILLS = int(os.environ.get("HYPRSTREAM_TEST_KILLS", "8"))
 SEED = int(os.environ.get("HYPRSTREAM_TEST_SEED", "1"))
@@ -27,14 +23,6 @@ random_of = random.Random(SEED)
 moments = collections.Counter()
 
 
-def state_of(home, run):
-    """The newest state: its tensors, and its JSON without the number of the attempt."""
-    folder = home.newest_state(run)
-    state = json.load(open(folder + "/state.json", encoding="utf-8"))
-    del state["attempt"]
-    return open(folder + "/state.safetensors", "rb").read(), state
-
-
 def tags_of(home, branch):
     """(tag, subject of its commit), without what makes a taken name another."""
     out = set()
@@ -42,55 +30,6 @@ def tags_of(home, branch):
         names, subject = line.split("\0")
         out.update((word.strip().split("tag: ")[1].split("-")[1], subject) for word in names.split(",") if "tag: " in word)
     return out
-
-
-class Attempt:
-    """`train`, from its start to its end or to a kill."""
-
-    def __init__(self, home, words, run=None):
-        self.home, self.run, self.saved, self.begun, self.events = home, run, None, None, 0
-        self.process = home.start(words)
-
-    def take(self, line):
-        event = json.loads(line)
-        kind = event.get("event")
-        if kind == "plan":
-            self.run, self.windows = event["run"], event["windows"]
-        elif kind == "saved":
-            self.saved = event["step"]
-        elif kind in ("started", "state") and "step" in event and self.begun is None:
-            self.begun = event["step"]
-        return kind
-
-    def kill(self):
-        """The run, and who watches it."""
-        os.killpg(self.process.pid, signal.SIGKILL)  # with a run that has not left its session yet
-        for line in self.process.stdout:  # what it had said already
-            if line.endswith("\n"):
-                self.take(line)
-        self.process.wait()
-        if self.run:
-            self.home.kill(self.run)
-
-    def go(self, moment):
-        """True: it was killed. moment: (kind of event, how many of them, seconds after that, of which saved step) or None."""
-        if moment and moment[0] == "clock":
-            time.sleep(moment[2])
-            if self.process.poll() is None:
-                self.kill()
-                return True
-            moment = None
-        count = 0
-        for line in self.process.stdout:
-            kind = self.take(line)
-            count += bool(moment) and kind == moment[0] and (len(moment) < 4 or self.saved == moment[3])
-            if moment and kind == moment[0] and count == moment[1]:
-                time.sleep(moment[2])
-                self.kill()
-                return True
-        status = self.process.wait()
-        check(status == 0, f"train ended with {status}: {self.process.stderr.read()[-600:]}{self.home.log(self.run)[-600:]}")
-        return False
 
 
 def moment_make():
