@@ -97,23 +97,39 @@ static void count_all(training_data *d)
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* Over "NAME\0DIGEST\n" of each file, sorted: names and contents, wherever they lie. */
-static void digest_all(training_data *d)
+/* Over "NAME DIGEST\n" of each file, sorted: names and contents, wherever they lie. */
+static void digest_all(const char *const *paths, char (*digests)[SHA256_HEX_SIZE], size_t count,
+                       char out[SHA256_HEX_SIZE])
 {
-    char **lines = memory_alloc((d->file_count + 1) * sizeof *lines);
-    for (size_t i = 0; i < d->file_count; i++) {
+    char **lines = memory_alloc((count + 1) * sizeof *lines);
+    for (size_t i = 0; i < count; i++) {
         bytes line = {0};
-        bytes_printf(&line, "%s %s\n", d->file_names[i], d->file_digests[i]);
+        bytes_printf(&line, "%s %s\n", file_name(paths[i]), digests[i]);
         lines[i] = bytes_take(&line);
     }
-    qsort(lines, d->file_count, sizeof *lines, by_name);
+    qsort(lines, count, sizeof *lines, by_name);
     sha256 *s = sha256_new();
-    for (size_t i = 0; i < d->file_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         sha256_add(s, lines[i], strlen(lines[i]));
         free(lines[i]);
     }
-    sha256_end(s, d->digest);
+    sha256_end(s, out);
     free(lines);
+}
+
+err training_data_digest(const char *const *paths, size_t path_count, char digest[SHA256_HEX_SIZE])
+{
+    char(*digests)[SHA256_HEX_SIZE] = memory_alloc((path_count + 1) * sizeof *digests);
+    err e = ERR_OK;
+    for (size_t i = 0; i < path_count && !e.code; i++) {
+        file_mapping map = {0};
+        e = file_map(paths[i], &map);
+        if (!e.code) sha256_of((bytes_view){map.data, map.size}, digests[i]);
+        file_unmap(&map);
+    }
+    if (!e.code) digest_all(paths, digests, path_count, digest);
+    free(digests);
+    return e;
 }
 
 /* -- opening -----------------------------------------------------------------------------------------------
@@ -159,7 +175,7 @@ err training_data_open(const char *const *paths, size_t path_count, const engine
     err e = read_files(d, paths, &r);
     if (!e.code) e = check_learned(d, &r);
     if (!e.code) {
-        digest_all(d);
+        digest_all(paths, d->file_digests, path_count, d->digest);
         d->preference = r.counts.kinds[TRAINING_KIND_PREFERENCE] > 0;
         d->counts = r.counts;
         put_apart(d, &r, options);

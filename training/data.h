@@ -101,7 +101,9 @@ size_t training_data_file_count(const training_data *d);                    /* a
 /* sha256 of one file; and of all together: over the sorted names and contents as they were read. */
 const char *training_data_borrow_file_digest(const training_data *d, size_t file);
 const char *training_data_borrow_digest(const training_data *d); /* of all files together */
-training_counts training_data_counts(const training_data *d);    /* as they were read */
+/* The same of files as they lie there now; no example is read. ERR_NOT_FOUND, ERR_IO. */
+err training_data_digest(const char *const *paths, size_t path_count, char digest[SHA256_HEX_SIZE]);
+training_counts training_data_counts(const training_data *d); /* as they were read */
 /* Keys that no form knows, NUL-terminated one after another: named once, to be told. */
 const char *training_data_borrow_unknown_keys(const training_data *d, size_t *count);
 

@@ -237,44 +237,43 @@ static err check_tensors(const training_saved *saved, bytes_view file, const cha
                : err_make(ERR_FORMAT, "%s does not have the sha256 that state.json says", path);
 }
 
-static err load_folder(training_trainer *tr, const char *folder, training_progress *out)
+static void put_back(training_trainer *tr, const training_saved *saved)
 {
-    bytes text = {0};
-    training_saved saved;
+    training_trainer_put_back(tr, &saved->carried);
+    training_trainer_rate_set(tr, saved->rate);
+    training_trainer_total_set(tr, saved->curve, false);
+    training_trainer_total_set(tr, saved->total, true);
+}
+
+/* tr NULL: it is only looked at. */
+static err load_folder(training_trainer *tr, const char *folder, training_saved *saved)
+{
+    CLEANUP(bytes_free) bytes text = {0};
     char *json = file_join(folder, "state.json"), *path = file_join(folder, "state.safetensors");
     file_mapping map = {0};
     err e = file_read(json, STATE_JSON_BYTES_MAX, &text);
-    if (!e.code) e = err_note(training_saved_read(bytes_borrow(&text), &saved), "%s", json);
+    if (!e.code) e = err_note(training_saved_read(bytes_borrow(&text), saved), "%s", json);
     if (!e.code) e = file_map(path, &map);
     bytes_view file = {map.data, map.size};
-    if (!e.code) e = check_tensors(&saved, file, path);
-    if (!e.code) e = err_note(put_tensors(tr, file), "%s", path);
-    if (!e.code) {
-        training_trainer_put_back(tr, &saved.carried);
-        training_trainer_rate_set(tr, saved.rate);
-        training_trainer_total_set(tr, saved.curve, false);
-        training_trainer_total_set(tr, saved.total, true);
-        *out = saved.progress;
-    }
+    if (!e.code) e = check_tensors(saved, file, path);
+    if (!e.code && tr) e = err_note(put_tensors(tr, file), "%s", path);
+    if (!e.code && tr) put_back(tr, saved);
     file_unmap(&map);
-    bytes_free(&text);
     free(json);
     free(path);
     return e;
 }
 
-static err load_named(training_trainer *tr, const char *run_folder, const char *name, training_progress *out)
+static err load_named(training_trainer *tr, const char *run_folder, const char *name, training_saved *saved)
 {
     char *folder = file_join(run_folder, name);
-    err e = load_folder(tr, folder, out);
+    err e = load_folder(tr, folder, saved);
     free(folder);
     return e;
 }
 
-err training_state_load(training_trainer *tr, const char *run_folder, const char *name,
-                        training_progress *out)
+static err load_newest(training_trainer *tr, const char *run_folder, training_saved *saved)
 {
-    if (name) return load_named(tr, run_folder, name, out);
     uint64_t *steps = NULL;
     size_t count = 0;
     err e = training_state_list(run_folder, &steps, &count), last = ERR_OK;
@@ -282,12 +281,31 @@ err training_state_load(training_trainer *tr, const char *run_folder, const char
     while (!e.code && !loaded && count-- > 0) {
         char newest[TRAINING_STATE_NAME_SIZE];
         training_state_name(steps[count], newest);
-        last = load_named(tr, run_folder, newest, out);
+        last = load_named(tr, run_folder, newest, saved);
         loaded = !last.code;
     }
     free(steps);
     if (e.code || loaded) return e;
     return last.code ? last : err_make(ERR_NOT_FOUND, "%s holds no saved state", run_folder);
+}
+
+err training_state_load(training_trainer *tr, const char *run_folder, const char *name,
+                        training_progress *out)
+{
+    training_saved saved;
+    err e = name ? load_named(tr, run_folder, name, &saved) : load_newest(tr, run_folder, &saved);
+    if (!e.code) *out = saved.progress;
+    return e;
+}
+
+err training_state_find(const char *run_folder, training_place *out)
+{
+    training_saved saved;
+    err e = load_newest(NULL, run_folder, &saved);
+    if (!e.code)
+        *out = (training_place){
+            .step = saved.carried.step, .epoch = saved.carried.epoch, .window = saved.carried.window};
+    return e;
 }
 
 /* -- what is there
@@ -373,37 +391,49 @@ err training_state_prune(const char *run_folder, const uint64_t *keep, size_t ke
 /* -- references
  * -------------------------------------------------------------------------------------------------- */
 
-static const char references_mark[8] = "HSREFS1\n";
+static const char references_mark[8] = "HSREFS2\n";
+
+/* The mark, and the data whose examples they are of. */
+static void references_head(const training_trainer *tr, bytes *out)
+{
+    char digest[SHA256_HEX_SIZE];
+    training_trainer_digest(tr, digest);
+    bytes_append(out, references_mark, sizeof references_mark);
+    bytes_append_text(out, digest);
+}
 
 err training_references_save(const training_trainer *tr, const char *run_folder)
 {
+    CLEANUP(bytes_free) bytes data = {0};
     size_t count;
     const double *values = training_trainer_borrow_references(tr, &count);
-    bytes data = {0};
     if (!values) return ERR_OK;
-    bytes_append(&data, references_mark, sizeof references_mark);
+    references_head(tr, &data);
     bytes_append(&data, values, count * sizeof *values);
-    err e = write_file(run_folder, "refs.bin", bytes_borrow(&data));
-    bytes_free(&data);
+    return write_file(run_folder, "refs.bin", bytes_borrow(&data));
+}
+
+static err references_read(training_trainer *tr, bytes_view file)
+{
+    CLEANUP(bytes_free) bytes head = {0};
+    references_head(tr, &head);
+    size_t size = file.size - head.size;
+    if (file.size < head.size || memcmp(file.data, head.data, head.size) != 0)
+        return err_make(ERR_NOT_FOUND, "no reference log-probabilities of these data");
+    if (size % sizeof(double)) return err_make(ERR_FORMAT, "reference log-probabilities that are cut off");
+    double *values = memory_alloc(size + 1);
+    memcpy(values, file.data + head.size, size);
+    err e = training_trainer_set_references(tr, values, size / sizeof *values);
+    free(values);
     return e;
 }
 
 err training_references_load(training_trainer *tr, const char *run_folder)
 {
-    bytes data = {0};
+    CLEANUP(bytes_free) bytes data = {0};
     char *path = file_join(run_folder, "refs.bin");
     err e = file_read(path, (size_t)1 << 31, &data);
-    size_t head = sizeof references_mark, size = data.size > head ? data.size - head : 0;
-    if (!e.code &&
-        (data.size < head || memcmp(data.data, references_mark, head) != 0 || size % sizeof(double)))
-        e = err_make(ERR_FORMAT, "%s is no file of reference log-probabilities", path);
-    if (!e.code) {
-        double *values = memory_alloc(size + 1);
-        memcpy(values, data.data + head, size);
-        e = err_note(training_trainer_set_references(tr, values, size / sizeof *values), "%s", path);
-        free(values);
-    }
-    bytes_free(&data);
+    if (!e.code) e = err_note(references_read(tr, bytes_borrow(&data)), "%s", path);
     free(path);
     return e;
 }

@@ -2,7 +2,7 @@
  *
  *   step-00000300/state.safetensors   p.NAME, m.NAME, v.NAME: values and moments, f32
  *   step-00000300/state.json          everything else, with size and sha256 of the former
- *   refs.bin                          log-probabilities of a preference run's reference
+ *   refs.bin                          log-probabilities of a preference run's reference, and of which data
  *
  * A folder is written beside its name, state.json last, and renamed: what has its name is whole. Nothing of
  * it needs libtorch to be read. Resuming gives the same bits as never having stopped. Source: spec
@@ -20,7 +20,7 @@ typedef struct training_progress {
     bool has_best;
     uint64_t best_step;
     double best_loss;
-    uint32_t worse_count; /* evaluations since that were no better */
+    uint32_t worse_count;         /* evaluations since that were no better */
     double train_loss, eval_loss; /* the last ones, for what is still to be committed; NaN: none */
 } training_progress;
 
@@ -33,6 +33,15 @@ err training_state_save(training_trainer *tr, const char *run_folder, const trai
 err training_state_load(training_trainer *tr, const char *run_folder, const char *name,
                         training_progress *out);
 
+/* Where a run goes on, without what it wants to do so. */
+typedef struct training_place {
+    uint64_t step; /* the next one */
+    uint64_t epoch,
+        window; /* its place in the data; epoch 0 and window `step` where the state does not say */
+} training_place;
+/* Of the newest state that is whole. Errors as of training_state_load, but for what a trainer refuses. */
+err training_state_find(const char *run_folder, training_place *out);
+
 /* Steps that are saved and have a state.json, rising; what a killed save left is removed. The caller frees
  * *steps. An absent folder has none. */
 err training_state_list(const char *run_folder, uint64_t **steps, size_t *count);
@@ -44,7 +53,7 @@ uint64_t training_state_bytes(training_trainer *tr);
 
 /* What the answers were worth before the first step, into the run's folder. ERR_IO. */
 err training_references_save(const training_trainer *tr, const char *run_folder);
-/* ERR_NOT_FOUND: none were saved; ERR_FORMAT. */
+/* ERR_NOT_FOUND: none were saved, or of other data; ERR_FORMAT. */
 err training_references_load(training_trainer *tr, const char *run_folder);
 
 #endif

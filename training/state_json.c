@@ -34,6 +34,7 @@ void training_saved_write(const training_saved *saved, bytes *out)
     const training_progress *p = &saved->progress;
     bytes_printf(out, "{\n \"format\": %d,\n \"step\": %" PRIu64 ",\n \"optimizer_steps\": %" PRIu64, FORMAT,
                  c->step, c->optimizer_steps);
+    bytes_printf(out, ",\n \"epoch\": %" PRIu64 ",\n \"window\": %" PRIu64, c->epoch, c->window);
     bytes_printf(out, ",\n \"rate\": %.17g,\n \"total\": %" PRIu64 ",\n \"curve\": %" PRIu64, saved->rate,
                  saved->total, saved->curve);
     bytes_printf(out, ",\n \"attempt\": %u,\n \"worse_count\": %u", p->attempt, p->worse_count);
@@ -118,6 +119,12 @@ static void read_carried(reading *r, training_carried *out)
 {
     out->step = read_whole(r, "step", (uint64_t)1 << WHOLE_MAX_BITS);
     out->optimizer_steps = read_whole(r, "optimizer_steps", (uint64_t)1 << WHOLE_MAX_BITS);
+    /* States of before do not say: the windows are counted from the first of all. */
+    out->window = out->step;
+    if (json_get(r->root, "epoch")) {
+        out->epoch = read_whole(r, "epoch", (uint64_t)1 << WHOLE_MAX_BITS);
+        out->window = read_whole(r, "window", (uint64_t)1 << WHOLE_MAX_BITS);
+    }
     out->skipped_in_a_row = (uint32_t)read_whole(r, "skipped_in_a_row", UINT32_MAX);
     read_bits(r, "skipped", out->skipped, COUNT_OF(out->skipped));
     out->recent_at = (uint32_t)read_whole(r, "recent_at", TRAINING_RECENT_STEPS - 1);

@@ -135,8 +135,27 @@ void training_trainer_take_out(const training_trainer *tr, training_carried *out
 
 void training_trainer_put_back(training_trainer *tr, const training_carried *carried)
 {
+    uint64_t per_epoch = training_windows_count(tr->windows);
     tr->carried = *carried;
+    tr->carried.epoch += carried->window / per_epoch;
+    tr->carried.window = carried->window % per_epoch;
     training_optimizer_steps_set(tr->optimizer, carried->optimizer_steps);
+}
+
+void training_trainer_data_changed(training_trainer *tr, uint64_t epoch)
+{
+    tr->carried.epoch = epoch;
+    tr->carried.window = 0;
+    tr->carried.recent_count = tr->carried.recent_at = 0;
+}
+
+void training_trainer_digest(const training_trainer *tr, char digest[SHA256_HEX_SIZE])
+{
+    CLEANUP(bytes_free) bytes both = {0};
+    const training_data *eval = tr->options.eval_data;
+    bytes_append_text(&both, training_data_borrow_digest(tr->options.data));
+    if (eval) bytes_append_text(&both, training_data_borrow_digest(eval));
+    sha256_of(bytes_borrow(&both), digest);
 }
 
 /* -- skipped steps ------------------------------------------------------------------------------------------
@@ -257,6 +276,15 @@ static void fill_point(const training_trainer *tr, const window_sums *sums, trai
     fill_memory(p);
 }
 
+static void move_on(training_trainer *tr)
+{
+    training_carried *c = &tr->carried;
+    c->step++;
+    if (++c->window < training_windows_count(tr->windows)) return;
+    c->window = 0;
+    c->epoch++;
+}
+
 static err update(training_trainer *tr, training_point *p)
 {
     err e = training_optimizer_clip(tr->optimizer, tr->settings->clip, &p->grad_norm);
@@ -266,16 +294,15 @@ static err update(training_trainer *tr, training_point *p)
     if (e.code) return e;
     note_skip(&tr->carried, p->skipped);
     if (!p->skipped) note_recent(&tr->carried, p->loss, p->grad_norm);
-    tr->carried.step++;
+    move_on(tr);
     return ERR_OK;
 }
 
 err training_trainer_step(training_trainer *tr, training_point *out)
 {
-    uint64_t per_epoch = training_windows_count(tr->windows), step = tr->carried.step;
     double began = clock_seconds();
     training_window window = {0};
-    err e = training_windows_get(tr->windows, step / per_epoch, (size_t)(step % per_epoch), &window);
+    err e = training_windows_get(tr->windows, tr->carried.epoch, (size_t)tr->carried.window, &window);
     if (e.code) return e;
     training_window_free(&tr->last);
     tr->last = window;

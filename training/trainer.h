@@ -112,14 +112,20 @@ enum { TRAINING_RECENT_STEPS = 128, TRAINING_SKIP_STEPS = 500 };
 
 typedef struct training_carried {
     uint64_t step, optimizer_steps;
+    uint64_t epoch, window; /* of the next step: its place in the data */
     uint32_t skipped_in_a_row;
     uint64_t skipped[(TRAINING_SKIP_STEPS + 63) / 64]; /* a bit for each of the last steps, by step modulo */
     double losses[TRAINING_RECENT_STEPS], norms[TRAINING_RECENT_STEPS]; /* of steps not skipped */
     uint32_t recent_count, recent_at;
 } training_carried;
 void training_trainer_take_out(const training_trainer *tr, training_carried *out); /* a copy, to be saved */
-/* As it was saved, before the first step. */
+/* As it was saved, before the first step. A window past the end of its epoch lies in a later one. */
 void training_trainer_put_back(training_trainer *tr, const training_carried *carried);
+/* What was put back was trained on other data: the next step is the first of this epoch, and the losses of
+ * late are no measure for those to come. Step, schedule and moments stay. */
+void training_trainer_data_changed(training_trainer *tr, uint64_t epoch);
+/* Stands for data and eval_data, in this order. */
+void training_trainer_digest(const training_trainer *tr, char digest[SHA256_HEX_SIZE]);
 
 /* All that it carries, values and moments become rank 0's: to be called by all alike, after rank 0 has put a
  * state back. Nothing where there is one rank. */

@@ -242,7 +242,7 @@ def bad_files(home):
     kept = open(home.data, encoding="utf-8").read()
     with open(home.data, "a", encoding="utf-8") as file:
         file.write('{"prompt":"a","completion":"b"}\n')
-    home.refused("the data changed since the run was planned", home.program, "train", "--resume", run)
+    home.refused("the data changed: run", home.program, "train", "--resume", run)
     open(home.data, "w", encoding="utf-8").write(kept)
     resumed_to_the_end(home, run, "changed")
 

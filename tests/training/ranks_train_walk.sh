@@ -100,6 +100,19 @@ reaches rate 2
 wait $! || fail "another rate: $(tail -5 "$home/rate.log")"
 grep -q 'lr is 1.000e-03 from step' "$home/rate.log" || fail "no word of another rate: $(tail -5 "$home/rate.log")"
 
+say 'it goes on with other data, which every rank takes from the same place'
+two train $(plan other --lr 0.003 --packing on --steps 12) >"$home/other.log" 2>&1 &
+reaches other 3
+"$program" runs stop last >"$home/out" 2>&1 || fail "stop: $(cat "$home/out")"
+wait $! || fail "a run that is stopped ends well: $(tail -5 "$home/other.log")"
+tail -50 "$demo/data/polite.jsonl" >"$data"
+two train --resume last >"$home/log" 2>&1 && fail 'other data were not refused'
+grep -q 'the data changed: run' "$home/log" || fail "other data: $(cat "$home/log")"
+two train --resume last --allow-data-change >"$home/log" 2>&1 || fail "mpirun --allow-data-change: $(tail -5 "$home/log")"
+grep -q "other data from step $(json 'o["changes"][0]["step"]' runs show last) on" "$home/log" || fail "no word of the data: $(head -5 "$home/log")"
+same "$(json '(o["state"], o["step"], len(o["changes"]))' runs show last)" "('done', 12, 1)" 'the run with other data'
+cp "$demo/data/polite.jsonl" "$data"
+
 say 'a rank that is killed is named, and the run goes on exactly'
 two train $(plan killed --lr 0.003 --packing on --steps 10) >"$home/killed.log" 2>&1 &
 reaches killed 4

@@ -143,6 +143,87 @@ TEST(a_run_that_was_saved_and_resumed_is_the_run_that_never_stopped)
     bytes_free(&wanted);
 }
 
+/* A state of before says no place: the windows of the first data are counted. */
+TEST(a_state_that_says_no_place_goes_on_at_its_step)
+{
+    enum { HALF = 8 };
+    double whole[HALF + 2], rest[2];
+    char folder[600], path[700], name[TRAINING_STATE_NAME_SIZE];
+    snprintf(folder, sizeof folder, "%s/placeless", check_folder());
+    snprintf(path, sizeof path, "%s/step-00000008/state.json", folder);
+    bench b;
+    training_progress p = {0};
+    demo_open(&b, 4);
+    take_steps(&b, HALF, whole);
+    check_ok(training_state_save(b.tr, folder, &p, name));
+    take_steps(&b, 2, whole + HALF);
+    bench_close(&b);
+    bytes text = check_read("%s", path);
+    char *at = strstr(text.data, " \"epoch\"");
+    check_true(at != NULL);
+    char *end = strstr(at, " \"rate\"");
+    memmove(at, end, (size_t)(text.data + text.size - end));
+    check_write(path, text.data, text.size - (size_t)(end - at));
+    bytes_free(&text);
+
+    training_place place;
+    check_ok(training_state_find(folder, &place));
+    check_int(place.step, HALF);
+    check_int(place.epoch, 0);
+    check_int(place.window, HALF);
+    demo_open(&b, 4);
+    check_ok(training_state_load(b.tr, folder, NULL, &p));
+    take_steps(&b, 2, rest);
+    check_true(rest[0] == whole[HALF] && rest[1] == whole[HALF + 1]);
+    bench_close(&b);
+}
+
+/* The window that the trainer took, by another plan of the same data. */
+static void check_window(const bench *b, training_windows *plan, uint64_t epoch, size_t window)
+{
+    CLEANUP(bytes_free) bytes taken = {0}, wanted = {0};
+    training_window w;
+    training_trainer_describe_window(b->tr, &taken);
+    check_ok(training_windows_get(plan, epoch, window, &w));
+    for (size_t i = 0; i < w.example_count && i < 8; i++)
+        bytes_printf(&wanted, "%spolite.jsonl:%u", i ? ", " : "",
+                     training_data_origin(b->data, w.examples[i]).line);
+    if (w.example_count > 8) bytes_printf(&wanted, " and %zu more", w.example_count - 8);
+    check_text(bytes_text(&taken), bytes_text(&wanted));
+    training_window_free(&w);
+}
+
+TEST(other_data_begin_an_epoch_at_the_step_they_came)
+{
+    enum { EPOCH = 5, STEPS = 3 };
+    double losses[STEPS];
+    char folder[600], name[TRAINING_STATE_NAME_SIZE];
+    snprintf(folder, sizeof folder, "%s/changed", check_folder());
+    bench b;
+    training_progress p = {0};
+    training_windows *plan = NULL;
+    demo_open(&b, 4);
+    take_steps(&b, STEPS, losses);
+    training_trainer_data_changed(b.tr, EPOCH);
+    const training_windows_options how = {
+        .room = 96, .window = 4, .packing = true, .seed = (uint64_t)b.settings.seed};
+    check_ok(
+        training_windows_new(training_data_borrow(b.data), training_data_train_count(b.data), &how, &plan));
+    size_t per_epoch = training_windows_count(plan);
+    for (size_t i = 0; i < per_epoch + 1; i++) {
+        take_steps(&b, 1, losses);
+        check_window(&b, plan, EPOCH + i / per_epoch, i % per_epoch);
+    }
+    check_int(training_trainer_step_number(b.tr), STEPS + per_epoch + 1);
+    check_ok(training_state_save(b.tr, folder, &p, name));
+    training_place place;
+    check_ok(training_state_find(folder, &place));
+    check_int(place.epoch, EPOCH + 1);
+    check_int(place.window, 1);
+    training_windows_free(plan);
+    bench_close(&b);
+}
+
 TEST(damaged_and_half_made_states_are_passed_over)
 {
     char folder[600], path[700], name[TRAINING_STATE_NAME_SIZE];
@@ -366,8 +447,10 @@ TEST(a_run_over_a_file_equals_the_one_of_the_real_peers) { check_recorded("adamw
 TEST(a_run_of_preferences_equals_it_too) { check_recorded("dpo", "stories260K", 2e-5); }
 
 TESTS(RUN(a_run_that_was_saved_and_resumed_is_the_run_that_never_stopped),
-      RUN(damaged_and_half_made_states_are_passed_over), RUN(the_state_of_another_run_is_refused),
-      RUN(the_micro_batch_changes_no_number), RUN(evaluation_moves_nothing_and_falls_with_training),
+      RUN(a_state_that_says_no_place_goes_on_at_its_step),
+      RUN(other_data_begin_an_epoch_at_the_step_they_came), RUN(damaged_and_half_made_states_are_passed_over),
+      RUN(the_state_of_another_run_is_refused), RUN(the_micro_batch_changes_no_number),
+      RUN(evaluation_moves_nothing_and_falls_with_training),
       RUN(a_run_that_diverges_is_stopped_and_its_adapter_never_written),
       RUN(a_cancelled_step_can_be_taken_again), RUN(a_run_over_a_file_equals_the_one_of_the_real_peers),
       RUN(a_run_of_preferences_equals_it_too))

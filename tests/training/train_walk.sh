@@ -90,5 +90,5 @@ ran 2 '--rank 0: expected a whole number from 1 to 4096' train demo --data "$dat
 ran 2 'expected list, show' runs nothing
 ran 1 'no process runs' runs pause last
 echo '{"text": "more"}' >>"$data"
-ran 1 'the data changed since the run was planned' train --resume last
+ran 1 'the data changed: run' train --resume last
 exit "$((failures > 0))"

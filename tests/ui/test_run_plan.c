@@ -1,5 +1,4 @@
-/* run.json and changes.json: what is written is read again, and what cannot be is refused by name. */
-#include <math.h>
+/* run.json: what is written is read again, and what cannot be is refused by name. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,47 +71,5 @@ TEST(plans_of_before_have_no_estimate_and_bad_ones_are_refused)
                 "estimate: step_seconds: expected a number from 0");
 }
 
-static err read_changes(const char *text, ui_run_change **out, size_t *count)
-{
-    CLEANUP(arena_free) arena a = {0};
-    const json_node *root = NULL;
-    err e = json_parse(bytes_view_of(text), 4, &a, &root);
-    return e.code ? e : ui_run_changes_read(root, out, count);
-}
-
-TEST(changes_of_rate_and_length_read_back)
-{
-    static const char wanted[] =
-        "[{\"lr\":0.001,\"step\":20},{\"step\":40,\"steps\":60},{\"lr\":0.5,\"step\":60,\"steps\":61}]";
-    CLEANUP(bytes_free) bytes text = {0};
-    ui_run_change *changes = NULL;
-    size_t count = 0;
-    check_ok(read_changes(wanted, &changes, &count));
-    check_int(count, 3);
-    check_true(changes[0].lr == 0.001 && changes[0].steps == 0);
-    check_true(isnan(changes[1].lr) && changes[1].steps == 60);
-    ui_run_changes_write(changes, count, &text);
-    check_text(bytes_text(&text), wanted);
-    free(changes);
-}
-
-TEST(changes_that_change_nothing_or_end_before_they_begin_are_refused)
-{
-    static const char *const bad[] = {"[{\"step\":20}]",
-                                      "[{\"lr\":-1,\"step\":20}]",
-                                      "[{\"lr\":1}]",
-                                      "[{\"step\":20,\"steps\":20}]",
-                                      "[{\"step\":20,\"steps\":-5}]",
-                                      "[7]"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ui_run_change *changes = NULL;
-        size_t count = 0;
-        check_fails(read_changes(bad[i], &changes, &count), ERR_FORMAT,
-                    "expected objects of step, and lr or steps");
-    }
-}
-
 TESTS(RUN(a_plan_reads_back_with_its_estimate_and_parent),
-      RUN(plans_of_before_have_no_estimate_and_bad_ones_are_refused),
-      RUN(changes_of_rate_and_length_read_back),
-      RUN(changes_that_change_nothing_or_end_before_they_begin_are_refused))
+      RUN(plans_of_before_have_no_estimate_and_bad_ones_are_refused))

@@ -9,6 +9,7 @@
 #include "base/settings.h"
 #include "base/text.h"
 #include "training/state.h"
+#include "ui/app/runs/changes.h"
 #include "ui/app/runs/plan.h"
 #include "ui/cmd/commands.h"
 #include "ui/cmd/json_out.h"
@@ -192,6 +193,9 @@ static void print_change(FILE *out, const ui_run_change *c)
     fprintf(out, "from step %llu on:", (unsigned long long)c->step);
     if (!isnan(c->lr)) fprintf(out, " rate %.6g", c->lr);
     if (c->steps) fprintf(out, " %llu steps in all", (unsigned long long)c->steps);
+    if (*c->data)
+        fprintf(out, " data sha256:%.12s, of which it begins epoch %llu", c->data,
+                (unsigned long long)c->epoch);
     fputc('\n', out);
 }
 

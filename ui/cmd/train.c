@@ -190,6 +190,8 @@ static err train(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together)
     if (ui_arguments_has(a, "resume")) return ui_train_resume(cli, a, together);
     if (ui_arguments_has(a, "extend"))
         return err_make(ERR_USAGE, "--extend STEPS goes with --resume RUN: which run is to go on");
+    if (ui_arguments_has(a, "allow-data-change"))
+        return err_make(ERR_USAGE, "--allow-data-change goes with --resume RUN: which run is to go on");
     err e = ui_train_plan_make(cli, a, &plan);
     if (!e.code) e = set_world(a, training_ranks_count(together->ranks), &plan.plan);
     if (e.code) return e;
@@ -228,6 +230,8 @@ static const ui_option options[] = {
      "go on with a run that ended early or was killed; with --extend or --lr a run of its own does", false},
     {"extend", "STEPS",
      "with --resume: so many steps more than the run was to take, the schedule laid over all of them", false},
+    {"allow-data-change", NULL,
+     "with --resume: where the data changed, begin a new epoch of them as they are now", false},
     {"from", "COMMIT", "run the plan of an adapter's commit again", false},
     {"detach", NULL, "leave the run to itself", false},
     {"dry-run", NULL, "show the plan and what it will take, and end", false},

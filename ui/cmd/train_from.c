@@ -71,6 +71,17 @@ static err find_changed(engine_files *now, engine_files *before, const char *wan
                     found ? "changed more than one plan" : "changed nothing that was trained here");
 }
 
+/* --data says where one set of data lies. */
+static err check_one_data(const ui_train_plan *p)
+{
+    const ui_run_change *c = ui_run_changes_borrow_data(p->changes, p->change_count, UINT64_MAX);
+    if (!c) return ERR_OK;
+    return err_make(ERR_UNSUPPORTED,
+                    "the run went on with other data at step %llu, and a plan is run again from one set: a "
+                    "commit from before that can be, and --init-adapter begins with this one's adapter",
+                    (unsigned long long)c->step);
+}
+
 static err read_plan(bytes_view json, ui_train_plan *out, char **digest, char **init_sha256)
 {
     CLEANUP(arena_free) arena a = {0};
@@ -86,6 +97,7 @@ static err read_plan(bytes_view json, ui_train_plan *out, char **digest, char **
         return err_make(ERR_FORMAT, "base.commit, data.digest, device or dtype is not there");
     e = training_settings_read(&out->plan.settings, root);
     if (!e.code) e = ui_run_changes_read(json_get(root, "changes"), &out->changes, &out->change_count);
+    if (!e.code) e = check_one_data(out);
     if (e.code) return e;
     char **texts[] = {&out->plan.base_commit, &out->plan.device, &out->plan.dtype};
     bytes_view values[] = {commit, device, dtype};

@@ -307,25 +307,34 @@ static err plan_of_data(const training_data *data, const engine_model *model, co
     return measure_speed(model, out);
 }
 
-static err read_data(ui_cli *cli, const char *digest, ui_train_plan *out)
+err ui_train_open_data(ui_cli *cli, const ui_run_plan *plan, engine_model **model, training_data **data)
 {
     CLEANUP(ui_repo_end) ui_repo repo = {0};
     engine_files *files = NULL;
-    engine_model *model = NULL;
-    training_data *data = NULL;
     char *warning = NULL;
-    engine_model_options without = {.weights = false, .dtype = out->plan.dtype};
-    ui_run_plan *plan = &out->plan;
+    engine_model_options without = {.weights = false, .dtype = plan->dtype};
 
     ui_repo_begin(cli, &repo);
     err e =
         ui_model_source_open(&repo.context, plan->folder, plan->base_commit, plan->model, &files, &warning);
     free(warning);
-    if (!e.code) e = engine_model_open(files, &without, &model);
+    if (!e.code) e = engine_model_open(files, &without, model);
     if (e.code) return e;
     training_data_options how = training_settings_data(&plan->settings);
     if (*plan->eval_file) how.held_out = 0;
-    e = training_data_open((const char *const *)plan->data, plan->data_count, model, &how, &data);
+    e = training_data_open((const char *const *)plan->data, plan->data_count, *model, &how, data);
+    if (e.code) {
+        engine_model_free(*model);
+        *model = NULL;
+    }
+    return e;
+}
+
+static err read_data(ui_cli *cli, const char *digest, ui_train_plan *out)
+{
+    engine_model *model = NULL;
+    training_data *data = NULL;
+    err e = ui_train_open_data(cli, &out->plan, &model, &data);
     if (!e.code) e = plan_of_data(data, model, digest, out);
     training_data_free(data);
     engine_model_free(model);

@@ -303,73 +303,10 @@ err ui_run_other_world(const char *id, size_t planned, size_t there)
         planned, there == 1 ? "is" : "are", there, planned, id, why);
 }
 
-/* -- changes ------------------------------------------------------------------------------------------------
- */
-
-void ui_run_changes_write(const ui_run_change *changes, size_t count, bytes *out)
+err ui_run_other_data(const char *id, const char *digest_learned, const char *digest_there)
 {
-    bytes_append_byte(out, '[');
-    for (size_t i = 0; i < count; i++) {
-        bytes_append_text(out, i ? ",{" : "{");
-        if (!isnan(changes[i].lr)) bytes_printf(out, "\"lr\":%.17g,", changes[i].lr);
-        bytes_printf(out, "\"step\":%llu", (unsigned long long)changes[i].step);
-        if (changes[i].steps) bytes_printf(out, ",\"steps\":%llu", (unsigned long long)changes[i].steps);
-        bytes_append_byte(out, '}');
-    }
-    bytes_append_byte(out, ']');
-}
-
-static bool read_change(const json_node *n, ui_run_change *out)
-{
-    const json_node *lr = json_get(n, "lr"), *steps = json_get(n, "steps");
-    int64_t step = json_int(json_get(n, "step"), -1), total = json_int(steps, 0);
-    *out = (ui_run_change){(uint64_t)step, json_double(lr, NAN), (uint64_t)total};
-    if (step < 0 || (!lr && !steps)) return false;
-    if (lr && !(isfinite(out->lr) && out->lr >= 0)) return false;
-    return !steps || total > step;
-}
-
-err ui_run_changes_read(const json_node *list, ui_run_change **out, size_t *count)
-{
-    size_t total = json_count(list), at = 0;
-    if (!json_is(list, JSON_ARRAY) || total > UI_RUN_CHANGES_MAX)
-        return err_make(ERR_FORMAT, "changes: expected a list of at most %d", UI_RUN_CHANGES_MAX);
-    ui_run_change *changes = memory_alloc((total + 1) * sizeof *changes);
-    for (const json_node *n = json_first(list); n; n = n->next, at++) {
-        if (!read_change(n, &changes[at])) {
-            free(changes);
-            return err_make(ERR_FORMAT, "changes: expected objects of step, and lr or steps");
-        }
-    }
-    *out = changes;
-    *count = total;
-    return ERR_OK;
-}
-
-err ui_run_changes_load(const char *run_folder, ui_run_change **out, size_t *count)
-{
-    CLEANUP(bytes_free) bytes json = {0};
-    CLEANUP(arena_free) arena a = {0};
-    const json_node *root = NULL;
-    char *path = file_join(run_folder, "changes.json");
-
-    *out = NULL;
-    *count = 0;
-    err e = file_exists(path) ? file_read(path, UI_RUN_PLAN_BYTES_MAX, &json) : ERR_OK;
-    if (!e.code && json.size) e = json_parse(bytes_borrow(&json), 4, &a, &root);
-    if (!e.code && root) e = ui_run_changes_read(root, out, count);
-    if (e.code) e = err_note(e, "%s", path);
-    free(path);
-    return e;
-}
-
-err ui_run_changes_save(const char *run_folder, const ui_run_change *changes, size_t count)
-{
-    CLEANUP(bytes_free) bytes json = {0};
-    char *path = file_join(run_folder, "changes.json");
-    ui_run_changes_write(changes, count, &json);
-    bytes_append_byte(&json, '\n');
-    err e = file_write(path, bytes_borrow(&json));
-    free(path);
-    return e;
+    return err_make(ERR_CONFLICT,
+                    "the data changed: run %s learns from sha256:%.12s, here is sha256:%.12s; --resume %s "
+                    "--allow-data-change begins a new epoch of what is here, from the last state",
+                    id, digest_learned, digest_there, id);
 }

@@ -1,7 +1,7 @@
 /* ui/app/runs/plan.h: all that a run is told, kept as run.json in its folder.
  *
  *   $XDG_STATE_HOME/hyprstream/runs/ID/run.json    written once; locked (flock) while a process runs it
- *                               .../changes.json   settings that were changed while it ran
+ *                               .../changes.json   what was changed since (ui/app/runs/changes.h)
  *                               .../step-N, log    states (training/state.h); what the process says
  *
  * Parses bytes from outside: it has a fuzz target. Threads: plain values. Source: spec training.md, sections
@@ -16,7 +16,6 @@ enum {
     UI_RUN_PLAN_BYTES_MAX = 4 << 20,
     UI_RUN_DATA_MAX = 1000,
     UI_RUN_PROMPTS_MAX = 4,
-    UI_RUN_CHANGES_MAX = 10000,
     UI_RUN_WORLD_MAX = 1000000
 };
 
@@ -78,20 +77,7 @@ const char *ui_run_state_shown(const ui_run_row *row, const char *state_folder);
 
 /* Why a run of `planned` ranks does not go on by `there` of them. */
 err ui_run_other_world(const char *id, size_t planned, size_t there);
-
-/* A setting that was changed while it ran or when it was forked, from step `step` on. */
-typedef struct ui_run_change {
-    uint64_t step;
-    double lr;      /* NaN: as it was */
-    uint64_t steps; /* of the whole run, over which the schedule is laid anew; 0: as they were */
-} ui_run_change;
-/* An absent file has none. ERR_FORMAT. The caller frees *out. */
-err ui_run_changes_load(const char *run_folder, ui_run_change **out, size_t *count);
-/* All of them, in the place of those that were saved. ERR_IO. */
-err ui_run_changes_save(const char *run_folder, const ui_run_change *changes, size_t count);
-/* [{"lr":0.001,"step":20},{"step":40,"steps":60}] appended. */
-void ui_run_changes_write(const ui_run_change *changes, size_t count, bytes *out);
-/* What _write made. ERR_FORMAT; the caller frees *out. */
-err ui_run_changes_read(const json_node *list, ui_run_change **out, size_t *count);
+/* Why it does not go on with data of another digest, and what lets it. */
+err ui_run_other_data(const char *id, const char *digest_learned, const char *digest_there);
 
 #endif

@@ -84,11 +84,11 @@ static void take_samples(run_session *s, uint64_t step)
     }
 }
 
-/* A NaN is never best, and what was not trained is not either. */
+/* A NaN is never best, and what was not trained on these data is not either. */
 static bool note_best(run_session *s, uint64_t step, double loss)
 {
     training_progress *p = &s->progress;
-    if (!isfinite(loss) || step == 0) return false;
+    if (!isfinite(loss) || step == s->data_step) return false;
     if (p->has_best && loss >= p->best_loss - s->plan.settings.min_delta) {
         p->worse_count++;
         return false;
@@ -129,8 +129,7 @@ static void change_rate(run_session *s)
     uint64_t step = training_trainer_step_number(s->trainer);
     if (isnan(s->rate_next) || s->change_count == UI_RUN_CHANGES_MAX) return;
     training_trainer_rate_set(s->trainer, s->rate_next);
-    s->changes = memory_resize_array(s->changes, s->change_count + 1, sizeof *s->changes);
-    s->changes[s->change_count++] = (ui_run_change){step, s->rate_next, 0};
+    ui_run_changes_add(&s->changes, &s->change_count, &(ui_run_change){.step = step, .lr = s->rate_next});
     err e = ui_run_changes_save(s->folder, s->changes, s->change_count);
     if (e.code) run_warn(s, "%s", e.text);
     cJSON *event = run_event("changed");
@@ -308,7 +307,7 @@ static void mend(run_session *s)
     bool best = s->progress.has_best && s->progress.best_step == step;
     s->last_loss = s->progress.train_loss;
     s->last_eval = s->progress.eval_loss;
-    if (s->forked) return; /* its parent committed this step */
+    if (s->forked || step == s->data_step) return; /* its parent, or other data, led to this step */
     if (step && step < training_trainer_total(s->trainer) && (best || (every && step % every == 0)))
         (void)run_checkpoint(s, false);
 }
@@ -319,10 +318,8 @@ static err run_steps(run_session *s, const char **state)
     bool early = false, best;
     err e = ERR_OK;
 
-    if (training_trainer_step_number(s->trainer) == 0)
-        e = evaluate(s, &best);
-    else
-        mend(s);
+    if (training_trainer_step_number(s->trainer)) mend(s);
+    if (training_trainer_step_number(s->trainer) == s->data_step) e = evaluate(s, &best);
     while (!e.code && !early && !s->stop &&
            training_trainer_step_number(s->trainer) < training_trainer_total(s->trainer)) {
         e = step(s, &still, &early);
@@ -333,7 +330,7 @@ static err run_steps(run_session *s, const char **state)
     while (run_has_answers(s) && !s->stop) run_between(s);
     bool done = training_trainer_step_number(s->trainer) == training_trainer_total(s->trainer);
     *state = done ? "done" : "stopped_early";
-    if (training_trainer_step_number(s->trainer)) {
+    if (training_trainer_step_number(s->trainer) > s->data_step) {
         e = run_checkpoint(s, done || early);
         if (done || early) run_tag_best(s);
     }

@@ -57,6 +57,8 @@ static void write_train_json(const run_session *s, bytes *out)
     cJSON_AddItemToObject(o, "changes", cJSON_Parse(bytes_text(&changes)));
     cJSON *data = cJSON_AddObjectToObject(o, "data");
     cJSON_AddStringToObject(data, "digest", training_data_borrow_digest(s->data));
+    if (strcmp(plan->data_digest, training_data_borrow_digest(s->data)) != 0)
+        cJSON_AddStringToObject(data, "planned_digest", plan->data_digest);
     add_files(data, s->data);
     if (s->eval_data) {
         cJSON *eval = cJSON_AddObjectToObject(o, "eval_data");

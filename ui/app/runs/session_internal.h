@@ -14,6 +14,7 @@
 #include "training/alerts.h"
 #include "training/state.h"
 #include "training/trainer.h"
+#include "ui/app/runs/changes.h"
 #include "ui/app/runs/plan.h"
 #include "ui/app/runs/server.h"
 #include "ui/app/runs/session.h"
@@ -45,8 +46,9 @@ typedef struct run_session {
     training_progress progress;
     ui_run_change *changes;
     size_t change_count;
-    bool forked;       /* it begins with the state of another run, and has taken no step yet */
-    char *init_sha256; /* of the adapter it began with; NULL */
+    bool forked;        /* it begins with the state of another run, and has taken no step yet */
+    uint64_t data_step; /* from which the data are those of now; 0: from the beginning */
+    char *init_sha256;  /* of the adapter it began with; NULL */
 
     /* What people asked for; looked at between micro-batches. */
     bool stop, pause, save_now, commit_now, eval_now, tag_now;

@@ -77,11 +77,6 @@ static err open_data(run_session *s)
         how.held_out_bounded = false;
         e = training_data_open(&path, 1, s->model, &how, &s->eval_data);
     }
-    if (!e.code && strcmp(training_data_borrow_digest(s->data), s->plan.data_digest) != 0)
-        e = err_make(ERR_CONFLICT,
-                     "the data changed since the run was planned: its digest is %.12s, was %.12s; "
-                     "a new run with --init-adapter goes on with the adapter",
-                     training_data_borrow_digest(s->data), s->plan.data_digest);
     return e;
 }
 
@@ -159,11 +154,53 @@ static err begin_fork(run_session *s)
     return p->has_best ? ui_run_store_best(s->store, s->run, p->best_step, p->best_loss) : ERR_OK;
 }
 
-/* The newest state that is whole; then this is a new attempt. References of preferences are made once. */
+/* What answers were worth at the beginning: to be called before a state is put back. Made once for each data.
+ */
+static err put_references(run_session *s)
+{
+    if (s->plan.settings.kind <= TRAINING_RUN_SFT) return ERR_OK;
+    err e = training_references_load(s->trainer, s->folder);
+    if (e.code != ERR_NOT_FOUND) return e;
+    e = training_trainer_make_references(s->trainer);
+    return e.code ? e : training_references_save(s->trainer, s->folder);
+}
+
+/* Other examples may be held out, and the best of those evaluated before says nothing of them. */
+static void begin_data(run_session *s, const ui_run_change *change)
+{
+    training_trainer_data_changed(s->trainer, change->epoch);
+    fprintf(s->log, "other data from step %llu on, sha256:%s: epoch %llu begins\n",
+            (unsigned long long)change->step, change->data, (unsigned long long)change->epoch);
+    if (*s->plan.eval_file) return;
+    s->progress.has_best = false;
+    s->progress.worse_count = 0;
+}
+
+/* The data are those that the state leads on to. A change ahead of it, behind states that are gone, has not
+ * happened. */
+static err check_data(run_session *s)
+{
+    uint64_t step = training_trainer_step_number(s->trainer);
+    const char *there = training_data_borrow_digest(s->data);
+    size_t count = ui_run_changes_drop_data(s->changes, s->change_count, step + 1);
+    const ui_run_change *last = ui_run_changes_borrow_data(s->changes, count, step);
+    const char *learned = last ? last->data : s->plan.data_digest;
+
+    if (strcmp(there, learned) != 0) return ui_run_other_data(s->plan.id, learned, there);
+    s->data_step = last ? last->step : 0;
+    if (last && last->step == step) begin_data(s, last);
+    if (count == s->change_count) return ERR_OK;
+    s->change_count = count;
+    return ui_run_changes_save(s->folder, s->changes, count);
+}
+
+/* The newest state that is whole; then this is a new attempt. */
 static err put_back(run_session *s)
 {
     uint32_t attempt = s->progress.attempt;
-    err e = training_state_load(s->trainer, s->folder, NULL, &s->progress);
+    err e = put_references(s);
+    if (e.code) return e;
+    e = training_state_load(s->trainer, s->folder, NULL, &s->progress);
     bool fresh = e.code == ERR_NOT_FOUND;
     if (e.code && !fresh) return e;
     if (fresh || s->forked)
@@ -172,21 +209,14 @@ static err put_back(run_session *s)
         s->progress.attempt = MAX_OF(attempt, s->progress.attempt) + 1;
     s->has_saved = !fresh;
     s->saved_step = training_trainer_step_number(s->trainer);
+    e = check_data(s);
+    if (e.code) return e;
     run_apply_length(s);
     training_carried carried;
     training_trainer_take_out(s->trainer, &carried);
     training_alerts_begin(&s->alerts, &carried);
     e = s->forked ? begin_fork(s) : ERR_OK;
-    if (e.code) return e;
-    if (s->plan.settings.kind > TRAINING_RUN_SFT) {
-        e = training_references_load(s->trainer, s->folder);
-        if (e.code == ERR_NOT_FOUND) {
-            e = training_trainer_make_references(s->trainer);
-            if (!e.code) e = training_references_save(s->trainer, s->folder);
-        }
-        if (e.code) return e;
-    }
-    e = training_trainer_share(s->trainer);
+    if (!e.code) e = training_trainer_share(s->trainer);
     if (e.code) return e;
     return ui_run_store_take(s->store, s->run, s->progress.attempt, getpid(), run_now_ms());
 }
