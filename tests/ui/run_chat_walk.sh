@@ -3,7 +3,7 @@
 #
 # Over the socket: words come one by one and make up the answer, an answer is cancelled. On the screen (24x80): the run
 # is chosen in the models pane, answers with the weights of the step just done as its commit does afterwards, tells the
-# step and the lost time, and its end is told.
+# step and the lost time, and its end is told; runs of others come into the list and go by themselves.
 set -u
 . "$(dirname "$0")/../support/walk.sh"
 on_screen=$(realpath "$2")
@@ -91,4 +91,14 @@ row = sqlite3.connect(sys.argv[1]).execute("SELECT model, content FROM message W
 assert row[0] == f"run:live step {sys.argv[2]}", row
 assert row[1].strip() == open(sys.argv[3]).read().strip(), row
 ROWS
+
+say 'a run that begins elsewhere, goes on and is killed is seen in the list without a key'
+cat >"$home/begin" <<BEGIN
+"$program" train demo --data "$demo/data/polite.jsonl" --adapter later --branch later --threads 1 --dtype f32 --rank 4 --targets attn \
+    --window 4 --max-length 96 --epochs 500 --eval-fraction 0 --detach >"$home/log" 2>&1
+BEGIN
+killed="kill -9 \$(python3 -c 'import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(\"SELECT pid FROM runs ORDER BY id DESC LIMIT 1\").fetchone())' \
+    '$XDG_STATE_HOME/hyprstream/state.db')"
+"$on_screen" size 24x80 wait "is loaded" type '\eOQ' wait "models: 1" do "sh '$home/begin'" wait "runs: 1" type '\x1b[B' wait "at step 5" \
+    do "$killed" gone "runs: 1" gone "run:later" -- "$program" || fail 'the list of runs'
 exit "$((failures > 0))"

@@ -139,19 +139,20 @@ void ui_app_close(ui_app *app)
     free(app->load_problem);
 }
 
-/* The chosen model stays chosen, wherever it stands now. */
-void ui_app_rescan(ui_app *app)
+void ui_app_rescan_by(ui_app *app, void (*scan)(ui_app *app))
 {
     const ui_model_row *chosen = ui_app_shown_model(app, app->model_at), *row;
     char *name = chosen ? memory_text(chosen->name) : NULL;
 
-    scan_models(app);
+    scan(app);
     app->model_at = 0;
     for (size_t i = 0; name && (row = ui_app_shown_model(app, i)); i++)
         if (strcmp(row->name, name) == 0) app->model_at = i;
     free(name);
     app->version++;
 }
+
+void ui_app_rescan(ui_app *app) { ui_app_rescan_by(app, scan_models); }
 
 /* -- models ---------------------------------------------------------------------------------------------- */
 
@@ -318,6 +319,7 @@ bool ui_app_tick(ui_app *app, double now)
 {
     bool changed = ui_toasts_expire(&app->toasts, now);
     if (needs_save(app) && (now - app->saved_at) * 1000 >= UI_SAVE_MS) ui_app_save(app);
+    if (ui_app_look_for_runs(app, now)) changed = true;
     if (ui_chat_is_busy(&app->chat) || app->load == UI_LOAD_GOING) changed = true; /* elapsed times move */
     if (changed) app->version++;
     return changed;
@@ -330,5 +332,6 @@ int ui_app_wait_ms(const ui_app *app, double now)
     if ((ui_chat_is_busy(&app->chat) || app->load == UI_LOAD_GOING) && (next < 0 || next > 0.25)) next = 0.25;
     double look = ui_chat_is_busy(&app->chat) ? RUN_BUSY_SECONDS : RUN_LOOK_SECONDS;
     if (app->run && (next < 0 || next > look)) next = look; /* its socket wakes nobody */
+    if (app->store && (next < 0 || next > UI_RUNS_LOOK_SECONDS)) next = UI_RUNS_LOOK_SECONDS;
     return next < 0 ? -1 : (int)(next * 1000) + 1;
 }

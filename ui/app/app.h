@@ -72,6 +72,8 @@ struct ui_app {
     /* Training runs, shown below the models (ui/app/run_attach.h). */
     ui_model_row *run_rows;
     size_t run_count;
+    double runs_looked_at;  /* clock_seconds */
+    uint64_t runs_stamp;    /* of the file that says which runs there are, when they were looked at */
     ui_run_source *run; /* the one that answers in place of the model: `source` is it. NULL: none */
     char *run_path;     /* its socket */
     unsigned run_version;
@@ -134,6 +136,8 @@ void ui_app_load(ui_app *app, const ui_model_row *row, const char *ref);
 /* Ask the loader for the adapters that are on, from the next answer on. */
 void ui_app_restack(ui_app *app);
 void ui_app_rescan(ui_app *app);               /* read the models folder again */
+/* Whatever lists are read by `scan`: the chosen row stays chosen, wherever it stands then. */
+void ui_app_rescan_by(ui_app *app, void (*scan)(ui_app *app));
 void ui_app_start_conversation(ui_app *app);   /* an empty one, with the system prompt of the settings */
 void ui_app_conversation_changed(ui_app *app); /* another one was put into app->chat */
 void ui_app_save(ui_app *app);                 /* the conversation, now */

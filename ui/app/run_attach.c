@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/env.h"
 #include "base/file.h"
+#include "base/macros.h"
 #include "base/settings.h"
 #include "ui/app/adapter_files.h"
 #include "ui/app/runs/plan.h"
@@ -74,15 +76,42 @@ void ui_app_runs_scan(ui_app *app)
     rows_free(app);
     if (!app->store) return; /* nobody has a state folder */
     err e = ui_run_store_open(state, &store);
-    if (!e.code) e = ui_run_store_list(store, NULL, &list);
+    if (!e.code) e = ui_run_store_list_unended(store, &list);
     for (size_t i = 0; !e.code && i < list.count; i++) {
-        const char *shown = list.rows[i].ended_ms ? "" : ui_run_state_shown(&list.rows[i], state);
+        const char *shown = ui_run_state_shown(&list.rows[i], state);
         if (strcmp(shown, "running") == 0 || strcmp(shown, "paused") == 0)
             row_add(app, &list.rows[i], &environment);
     }
     ui_run_list_free(&list);
     ui_run_store_free(store);
     if (e.code) log_write(app->log, LOG_WARNING, "look for runs: %s", e.text);
+}
+
+/* Of state.db and what is not yet worked into it: other whenever anybody wrote. */
+static uint64_t stamp_of(const char *state_folder)
+{
+    static const char *const names[] = {"state.db", "state.db-wal"};
+    uint64_t stamp = 0;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char *path = file_join(state_folder, names[i]);
+        struct stat at = {0};
+        if (stat(path, &at) == 0)
+            stamp = stamp * 1000003 + (uint64_t)at.st_mtim.tv_sec * 1000000007 +
+                    (uint64_t)at.st_mtim.tv_nsec + (uint64_t)at.st_size;
+        free(path);
+    }
+    return stamp;
+}
+
+bool ui_app_look_for_runs(ui_app *app, double now)
+{
+    if (!app->store || now - app->runs_looked_at < UI_RUNS_LOOK_SECONDS) return false;
+    app->runs_looked_at = now;
+    uint64_t stamp = stamp_of(settings_borrow_folders(app->settings)->state);
+    if (stamp == app->runs_stamp && app->run_count == 0) return false;
+    app->runs_stamp = stamp;
+    ui_app_rescan_by(app, ui_app_runs_scan);
+    return true;
 }
 
 /* -- who answers

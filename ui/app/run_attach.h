@@ -8,8 +8,14 @@
 
 #include "ui/app/app.h"
 
+/* How often it is looked whether runs began, ended, or went on. */
+#define UI_RUNS_LOOK_SECONDS 1.0
+
 /* Look again which runs train: app->run_rows. What cannot be read has none. */
 void ui_app_runs_scan(ui_app *app);
+/* The same, when a second has passed and something is written since or a run may have died. True: it looked.
+ */
+bool ui_app_look_for_runs(ui_app *app, double now);
 /* The run of this row answers from now on; a toast says so, or why it cannot. */
 void ui_app_attach(ui_app *app, const ui_model_row *row);
 /* The loaded model answers again, or nobody. False: an answer is being written, which a toast says. */

@@ -49,6 +49,8 @@ void ui_run_id_make(int64_t now_ms, char id[UI_RUN_ID_SIZE]);
 err ui_run_store_add(ui_run_store *store, const ui_run_row *row, int64_t *run);
 /* All runs, or those of a model (NULL: all). */
 err ui_run_store_list(ui_run_store *store, const char *model, ui_run_list *out);
+/* Those that have not ended, as far as it is written here: trained now, or killed. */
+err ui_run_store_list_unended(ui_run_store *store, ui_run_list *out);
 void ui_run_list_free(ui_run_list *list); /* a zeroed one is fine */
 /* By id or its beginning or end of at least 4 characters, or "last". One row. ERR_NOT_FOUND; ERR_USAGE: more
  * than one. */
