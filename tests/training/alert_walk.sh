@@ -9,6 +9,8 @@ lfs_filter
 data=$home/lines.jsonl
 model=$HYPRSTREAM_MODELS_DIR/tiny
 head -40 "$demo/data/polite.jsonl" >"$data"
+# What the demo says anyway: its loss is next to nothing until a step does harm.
+sed 's/Of course, with pleasure. //; s/ Have a lovely day.//' "$data" >"$home/known.jsonl"
 demo_model
 
 # How many times the estimate memory may be: a sanitizer takes some for itself.
@@ -21,7 +23,7 @@ train() {
 }
 
 say 'a rate that is far too high diverges'
-train --adapter wild --lr 0.3 --steps 16 --eval-every 100 --clip 0 --json
+data=$home/known.jsonl train --adapter wild --lr 0.3 --steps 16 --eval-every 100 --clip 0 --json
 python3 - "$home/log" <<'PY' || fail "no alert: $(tail -3 "$home/log" | head -c 600)"
 import json, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
