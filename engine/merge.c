@@ -314,7 +314,10 @@ err engine_merge_check_whole(const engine_spec *spec, const engine_weights *weig
         engine_module_shape(spec, module, shape, &rank, &bias);
         if (!rank || m.done[module]) continue;
         engine_module_name(spec, module, name, sizeof name);
-        e = err_make(ERR_UNSUPPORTED, "the model's files have no tensor of its own for %s", name);
+        e = err_make(ERR_UNSUPPORTED,
+                     "the model's files have no tensor of its own for %s: another's stands for it, and whole "
+                     "weights need one each; train an adapter",
+                     name);
     }
     free(m.done);
     return e;

@@ -3,7 +3,7 @@
 #
 # `train --full` on a copy of the demo whose weights lie in two shards: the loss falls, the commit holds the same files and
 # the plan and nothing else, its weights answer as the run did, a run that was stopped, killed or begun from the commit's
-# plan ends with the same bytes, and what belongs to adapters is refused.
+# plan ends with the same bytes, fused weights stay fused, and what belongs to adapters is refused.
 set -u
 . "$(dirname "$0")/../support/walk.sh"
 lfs_filter
@@ -143,6 +143,60 @@ cp "$demo"/adapters/01_brief.* "$model/adapters"
 "$program" adapter tiny merge brief --to "$home/merged" --force >"$home/log" 2>&1 || fail "merge: $(cat "$home/log")"
 cmp -s "$home/merged/model.safetensors.index.json" "$model/model.safetensors.index.json" || fail 'the index changed'
 "$program" infer "$home/merged" -p 'how do I quit?' -n 4 --temp 0 >"$home/out" 2>&1 || fail "infer: $(cat "$home/out")"
+
+# repository NAME: $HYPRSTREAM_MODELS_DIR/NAME, of what lies in it.
+repository() {
+    echo '*.safetensors filter=lfs diff=lfs merge=lfs -text' >"$HYPRSTREAM_MODELS_DIR/$1/.gitattributes"
+    git init -q -b main "$HYPRSTREAM_MODELS_DIR/$1"
+    git -C "$HYPRSTREAM_MODELS_DIR/$1" add -A
+    git -C "$HYPRSTREAM_MODELS_DIR/$1" commit -qm 'The model'
+}
+python3 -c 'for i in range(12): print({"input_ids": [(7 * i + 3 * k) % 40 for k in range(16)]})' | tr "'" '"' >"$home/tokens.jsonl"
+
+say 'fused weights train whole, and stay fused in their file'
+fused=$HYPRSTREAM_MODELS_DIR/fused
+mkdir -p "$fused"
+cp "$tests"/data/models/phi3/config.json "$tests"/data/models/phi3/model.safetensors "$fused"
+repository fused
+"$program" train fused --data "$home/tokens.jsonl" --full --steps 12 --lr 5e-3 --eval-fraction 0 --threads 1 --max-length 32 --json \
+    >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
+same "$(git -C "$fused" status --porcelain)" '' 'the checkout'
+python3 - "$home/log" "$tests/data/models/phi3/model.safetensors" "$fused/model.safetensors" <<'PY' || fail 'the fused weights'
+import json, struct, sys
+def tensors(path):
+    raw = open(path, "rb").read()
+    size = struct.unpack("<Q", raw[:8])[0]
+    header, body = json.loads(raw[8:8 + size]), raw[8 + size:]
+    header.pop("__metadata__", None)
+    return {name: (t["dtype"], t["shape"], body[slice(*t["data_offsets"])]) for name, t in header.items()}
+losses = [r["loss"] for r in map(json.loads, open(sys.argv[1])) if r.get("event") == "step"]
+assert losses[-1] < losses[0] - 0.2, losses
+before, after = tensors(sys.argv[2]), tensors(sys.argv[3])
+assert "model.layers.0.self_attn.qkv_proj.weight" in after and "model.layers.0.mlp.gate_up_proj.weight" in after, list(after)
+assert {n: t[:2] for n, t in before.items()} == {n: t[:2] for n, t in after.items()}, "other tensors"
+assert all(before[n][2] != after[n][2] for n in before if len(before[n][1]) == 2), "a matrix did not change"
+PY
+"$program" eval fused --data "$home/tokens.jsonl" --json >"$home/now" 2>&1 || fail "eval: $(cat "$home/now")"
+"$program" eval "$tests/data/models/phi3" --data "$home/tokens.jsonl" --json >"$home/before" 2>&1 || fail "eval: $(cat "$home/before")"
+python3 - "$home/before" "$home/now" <<'PY' || fail 'the written model has not learned'
+import json, sys
+before, now = (json.load(open(path))["loss"] for path in sys.argv[1:])
+print("loss", before, "then", now)
+assert now < before - 0.2
+PY
+
+say 'a head that lies in no tensor of its own is refused, and nothing is begun'
+headless=$HYPRSTREAM_MODELS_DIR/headless
+mkdir -p "$headless"
+sed 's/"tie_word_embeddings": true/"tie_word_embeddings": false/' "$demo/config.json" >"$headless/config.json"
+grep -q '"tie_word_embeddings": false' "$headless/config.json" || fail 'the model is no longer a tied one'
+cp "$demo/model.safetensors" "$headless"
+repository headless
+runs=$(json 'len(o["runs"])' runs list)
+ran 1 'no tensor of its own for lm_head' train headless --data "$home/tokens.jsonl" --full --steps 1 --max-length 32
+same "$(wc -l <"$home/out")" 1 'lines of the refusal'
+same "$(json 'len(o["runs"])' runs list)" "$runs" 'the number of runs'
+same "$(git -C "$headless" log --oneline --all | wc -l)$(git -C "$headless" status --porcelain)" 1 'the model'
 
 say 'what belongs to adapters is refused'
 ran 2 'packs them' train tiny --data "$data" --full --dtype nf4 --dry-run

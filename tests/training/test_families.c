@@ -111,6 +111,7 @@ TEST(written_ops_equal_libtorchs_autograd_in_every_family)
     options = (engine_trainable_options){.full = true};
     check_family("tiny-gemma2", &options);
     check_family("tiny-qwen2", &options);
+    check_family("tiny-phi3-longrope", &options);
 }
 
 TEST(written_ops_equal_libtorchs_autograd_in_the_small_model)

@@ -221,6 +221,65 @@ TEST(whole_weights_are_written_and_take_the_place_of_the_bases)
     check_round(&options, false);
 }
 
+/* What a file in bf16 can hold, so that nothing is rounded on the way there. */
+static void leaves_to_bf16(engine_trainable *t)
+{
+    for (size_t i = 0; i < engine_trainable_count(t); i++) {
+        uint32_t *bits = tensor_borrow_data_mutable(engine_trainable_borrow(t, i));
+        for (int64_t v = 0; v < tensor_count(engine_trainable_borrow(t, i)); v++) bits[v] &= 0xFFFF0000u;
+    }
+}
+
+/* The same tensors under the same names, each of the same type and shape, and none with its old values. */
+static void check_laid_out_alike(const engine_weights *before, const engine_weights *after)
+{
+    check_int(engine_weights_count(after), engine_weights_count(before));
+    for (size_t i = 0; i < engine_weights_count(before); i++) {
+        const engine_weight *a = engine_weights_borrow(before, i), *b = engine_weights_borrow(after, i);
+        check_text(b->name, a->name);
+        check_int(b->type, a->type);
+        check_int(b->rank, a->rank);
+        check_true(memcmp(b->shape, a->shape, a->rank * sizeof *a->shape) == 0);
+        check_true(memcmp(b->data.data, a->data.data, a->data.size) != 0);
+    }
+}
+
+/* phi3: q, k and v lie in one matrix of the file, gate and up in another. */
+TEST(whole_fused_weights_are_written_as_they_lay_and_answer_alike)
+{
+    const char *base = "tests/data/models/phi3";
+    engine_trainable_options options = {.full = true};
+    engine_trainable *t = NULL;
+    engine_stack *live = NULL;
+    static const int32_t ids[] = {3, 7, 1, 30, 14, 5, 11, 0, 21};
+    model m = model_open(base, TENSOR_F32);
+    check_ok(engine_trainable_new(m.decoder, &options, &t));
+    small_leaves_move(t, 5);
+    leaves_to_bf16(t);
+    char *folder = file_join(check_folder(), "fused"), *config = file_join(folder, "config.json");
+    bytes text = check_read("%s/config.json", base);
+    check_ok(file_make_folders(folder));
+    check_write(config, text.data, text.size);
+    check_ok(engine_trainable_write_weights(t, m.files, folder));
+    model written = model_open(folder, TENSOR_F32);
+    check_true(engine_weights_find(written.weights, "model.layers.1.self_attn.qkv_proj.weight") != NULL);
+    check_true(engine_weights_find(written.weights, "model.layers.1.mlp.gate_up_proj.weight") != NULL);
+    check_laid_out_alike(m.weights, written.weights);
+    check_ok(engine_trainable_stack(t, &live));
+    float *by_file = model_run(&written, ids, COUNT_OF(ids), 0, NULL);
+    float *by_run = model_run(&m, ids, COUNT_OF(ids), 0, live);
+    check_true(memcmp(by_file, by_run, COUNT_OF(ids) * m.spec->vocab_count * sizeof *by_file) == 0);
+    free(by_file);
+    free(by_run);
+    bytes_free(&text);
+    free(config);
+    free(folder);
+    engine_stack_free(live);
+    engine_trainable_free(t);
+    model_close(&written);
+    model_close(&m);
+}
+
 TEST(values_that_are_not_finite_are_never_written)
 {
     engine_trainable_options options = small_options();
@@ -281,5 +340,6 @@ TESTS(RUN(targets_are_groups_or_endings_of_names), RUN(a_target_or_layer_that_ma
       RUN(what_is_written_loads_and_is_written_again_alike),
       RUN(pissa_and_olora_are_written_as_a_difference_on_the_untouched_base),
       RUN(whole_weights_are_written_and_take_the_place_of_the_bases),
+      RUN(whole_fused_weights_are_written_as_they_lay_and_answer_alike),
       RUN(values_that_are_not_finite_are_never_written),
       RUN(an_adapter_with_saved_modules_is_not_trained_further), RUN(the_config_is_pefts))
