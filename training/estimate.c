@@ -79,6 +79,20 @@ static uint64_t memory_free(void)
     return (uint64_t)kib * 1024;
 }
 
+training_room training_room_look(tensor_device device, bool own_gpus, const training_ranks *ranks)
+{
+    training_room room = {.ranks = training_ranks_local_count(ranks), .cuda = device.cuda};
+    tensor_device_info gpu = {0};
+    if (!device.cuda) {
+        room.free = memory_free();
+        return room;
+    }
+    size_t count = (size_t)MAX_OF(tensor_cuda_count(), 1);
+    if (own_gpus) room.ranks = (room.ranks + count - 1) / count;
+    if (!tensor_device_describe(device, &gpu).code) room.free = gpu.memory_free_bytes;
+    return room;
+}
+
 /* Rows of the loss that are computed at once (section 6). */
 static double chunk_rows(double vocab)
 {
@@ -117,6 +131,16 @@ static double base_bytes(const engine_model *model, double linear)
     return all * width;
 }
 
+/* Whether processes on one machine share the base's pages: those of its file, neither packed nor converted.
+ */
+static bool base_is_mapped(const engine_model *model)
+{
+    engine_dtype stored = engine_weights_main_type(engine_model_borrow_weights(model));
+    engine_dtype used = engine_model_type(model) == TENSOR_F32 ? ENGINE_DTYPE_F32 : ENGINE_DTYPE_BF16;
+    const char *dtype = engine_model_dtype(model);
+    return stored == used && strcmp(dtype, "int8") != 0 && strcmp(dtype, "nf4") != 0;
+}
+
 /* -- arithmetic ---------------------------------------------------------------------------------------------
  */
 
@@ -140,7 +164,8 @@ static void count_work(const engine_spec *spec, const training_settings *s, cons
 }
 
 training_estimate training_estimate_make(const engine_model *model, uint64_t parameters,
-                                         const training_settings *settings, const training_extent *extent)
+                                         const training_settings *settings, const training_extent *extent,
+                                         training_room room)
 {
     const engine_spec *spec = engine_model_borrow_spec(model);
     double h = (double)spec->hidden, layers = (double)spec->layer_count, vocab = (double)spec->vocab_count;
@@ -150,20 +175,23 @@ training_estimate training_estimate_make(const engine_model *model, uint64_t par
     double a = width * (2 * h + 2 * (q + k) + k + q + 2 * h + 4 * f); /* bytes of a token and layer */
     double off = tokens * layers * a, each = tokens * layers * width * h + tokens * a;
     double linear = linear_elements(spec);
-    training_estimate e = {.base = (uint64_t)base_bytes(model, linear),
-                           .adapter = parameters * MASTER_BYTES,
-                           .free = memory_free()};
+    training_estimate e = {
+        .base = (uint64_t)base_bytes(model, linear), .adapter = parameters * MASTER_BYTES, .room = room};
+    uint64_t shared = !room.cuda && base_is_mapped(model) ? e.base : 0;
+    double ranks = (double)room.ranks, most = 0.7 * (double)room.free;
     int layers_at_once = 0;
 
     e.loss = (uint64_t)(2 * MIN_OF(chunk_rows(vocab), tokens) * vocab * 4 + tokens * h * 4);
     if (settings->full) e.loss += (uint64_t)(vocab * h * 4); /* the head's gradient, until it is added */
     double rest = (double)e.base + (double)e.adapter + (double)e.loss;
     (void)training_settings_checkpointing(settings, &layers_at_once);
-    if (layers_at_once < 0) layers_at_once = e.free && (rest + off) * 1.1 > 0.7 * (double)e.free;
+    if (layers_at_once < 0)
+        layers_at_once = room.free && (double)shared + ((rest + off) * 1.1 - (double)shared) * ranks > most;
     e.checkpoint_layers = (size_t)layers_at_once;
     e.graph = (uint64_t)(layers_at_once ? each * (layers_at_once > 1 ? (double)layers_at_once : 1) : off);
     e.fixed = (uint64_t)((rest + (double)e.graph) * 0.1) + PROCESS_BYTES;
     e.total = e.base + e.adapter + e.loss + e.graph + e.fixed;
+    e.together = shared + (e.total - shared) * room.ranks;
     count_work(spec, settings, extent, linear, &e);
     return e;
 }

@@ -117,6 +117,7 @@ void training_ranks_close(training_ranks *r, const char *why)
 size_t training_ranks_number(const training_ranks *r) { return r ? (size_t)r->place.number : 0; }
 size_t training_ranks_count(const training_ranks *r) { return r ? (size_t)r->place.count : 1; }
 size_t training_ranks_local_number(const training_ranks *r) { return r ? (size_t)r->place.local_number : 0; }
+size_t training_ranks_local_count(const training_ranks *r) { return r ? (size_t)r->place.local_count : 1; }
 const char *training_ranks_borrow_host(const training_ranks *r) { return r ? r->place.host : ""; }
 int training_ranks_cores(const training_ranks *r) { return r ? r->place.cores : 0; }
 

@@ -33,6 +33,7 @@ size_t training_ranks_number(const training_ranks *r); /* from 0; NULL: 0, as of
 size_t training_ranks_count(const training_ranks *r);  /* NULL: 1 */
 /* Which of the ranks on its host; NULL: 0. */
 size_t training_ranks_local_number(const training_ranks *r);
+size_t training_ranks_local_count(const training_ranks *r);      /* those on its host; NULL: 1 */
 const char *training_ranks_borrow_host(const training_ranks *r); /* valid as long as r; NULL: "" */
 /* Its share of the cores that it may use; NULL: 0, all of them. */
 int training_ranks_cores(const training_ranks *r);

@@ -140,6 +140,29 @@ mpirun --oversubscribe --bind-to none -np 2 "$program" train "demo:$base" --data
     --window 4 --max-length 96 --steps 1 >"$home/log" 2>&1 || fail "mpirun: $(tail -5 "$home/log")"
 grep -q "^rank 1 of 2 on .*, $cores thread" "$runs/$(newest)/rank-1.log" || fail "threads of $(nproc) cores: $(cat "$runs/$(newest)/rank-1.log")"
 
+say 'the plan counts the ranks of this machine, and what fits one of them only is refused'
+# shellcheck disable=SC2046
+"$program" train $(plan room) --dry-run --json >"$home/one" 2>&1 || fail "dry run: $(cat "$home/one")"
+# shellcheck disable=SC2046
+two train $(plan room) --dry-run --json >"$home/two" 2>&1 || fail "mpirun --dry-run: $(cat "$home/two")"
+# shellcheck disable=SC2046
+two train $(plan room) --dry-run >"$home/log" 2>&1 || fail "mpirun --dry-run: $(cat "$home/log")"
+grep -q '^memory, estimated: .*; the 2 ranks on this machine: .* of .* free$' "$home/log" || fail "the plan: $(cat "$home/log")"
+large=$(python3 - "$home/one" "$home/two" <<'PYTHON'
+import json, sys
+one, two = (json.load(open(path))["memory"] for path in sys.argv[1:])
+assert (one["ranks"], two["ranks"]) == (1, 2) and one["together"] == one["total"] == two["total"], (one, two)
+assert two["together"] == 2 * two["total"], two  # the base is stored in bf16: each makes its own in f32
+print(int(0.7 * one["free"] / (1.1 * one["graph"])))  # rows that take seven tenths of what is free
+PYTHON
+) || fail 'the memory of ranks'
+for ranks in 1 2; do
+    mpirun --oversubscribe -np $ranks "$program" train $(plan room) --window "$large" --micro-batch "$large" --checkpointing off --dry-run \
+        >"$home/log" 2>&1
+    same $? "$((ranks - 1))" "the status of $ranks: $(cat "$home/log")"
+done
+grep -q 'the 2 ranks on this machine would take about .*, and .* are free: fewer ranks, ' "$home/log" || fail "no room: $(cat "$home/log")"
+
 say 'what a launcher cannot have'
 two train $(plan away) --detach >"$home/log" 2>&1 && fail '--detach under mpirun ended well'
 grep -q -e "--detach: the processes are the launcher's" "$home/log" || fail "--detach: $(cat "$home/log")"

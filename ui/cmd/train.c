@@ -39,8 +39,9 @@ static void plan_json(const ui_train_plan *p, FILE *out)
     const struct {
         const char *key;
         uint64_t value;
-    } bytes_of[] = {{"base", m->base},   {"adapter", m->adapter}, {"graph", m->graph}, {"loss", m->loss},
-                    {"fixed", m->fixed}, {"total", m->total},     {"free", m->free}};
+    } bytes_of[] = {{"base", m->base},        {"adapter", m->adapter},   {"graph", m->graph},
+                    {"loss", m->loss},        {"fixed", m->fixed},       {"total", m->total},
+                    {"ranks", m->room.ranks}, {"together", m->together}, {"free", m->room.free}};
 
     cJSON_AddStringToObject(o, "event", "plan");
     cJSON_AddStringToObject(o, "run", p->plan.id);
@@ -86,7 +87,8 @@ static void plan_time(const ui_train_plan *p, FILE *out)
 static void plan_text(const ui_train_plan *p, FILE *out)
 {
     const training_estimate *m = &p->estimate;
-    const uint64_t sizes[] = {m->base, m->adapter, m->graph, m->loss, m->fixed, m->total, m->free};
+    const uint64_t sizes[] = {m->base,  m->adapter, m->graph,    m->loss,
+                              m->fixed, m->total,   m->together, m->room.free};
     char text[COUNT_OF(sizes)][32], parameters[32];
 
     for (size_t i = 0; i < COUNT_OF(sizes); i++) text_human_size(sizes[i], text[i], sizeof text[i]);
@@ -98,8 +100,11 @@ static void plan_text(const ui_train_plan *p, FILE *out)
             (unsigned long long)p->extent.examples, (unsigned long long)p->held_out,
             (unsigned long long)p->extent.tokens, (unsigned long long)p->extent.targets,
             (unsigned long long)p->steps, (long long)p->plan.settings.window);
-    fprintf(out, "memory, estimated: base %s, adapter %s, layers %s, loss %s, rest %s: %s of %s free\n",
-            text[0], text[1], text[2], text[3], text[4], text[5], text[6]);
+    fprintf(out, "memory, estimated: base %s, adapter %s, layers %s, loss %s, rest %s: %s", text[0], text[1],
+            text[2], text[3], text[4], text[5]);
+    if (m->room.ranks > 1)
+        fprintf(out, "; the %zu ranks %s: %s", m->room.ranks, ui_train_room_name(m), text[6]);
+    fprintf(out, " of %s free\n", text[7]);
     plan_time(p, out);
     const char *advice = bytes_text(&p->advice);
     for (size_t i = 0; i < p->advice_count; i++, advice += strlen(advice) + 1)
@@ -192,7 +197,7 @@ static err train(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together)
         return err_make(ERR_USAGE, "--extend STEPS goes with --resume RUN: which run is to go on");
     if (ui_arguments_has(a, "allow-data-change"))
         return err_make(ERR_USAGE, "--allow-data-change goes with --resume RUN: which run is to go on");
-    err e = ui_train_plan_make(cli, a, &plan);
+    err e = ui_train_plan_make(cli, a, together->ranks, &plan);
     if (!e.code) e = set_world(a, training_ranks_count(together->ranks), &plan.plan);
     if (e.code) return e;
     ui_run_id_make(run_now_ms(), plan.plan.id);

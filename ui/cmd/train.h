@@ -21,9 +21,12 @@ typedef struct ui_train_plan {
     size_t advice_count;
 } ui_train_plan;
 
-/* Everything is checked: model, data, settings, names. The caller's: _free. */
-err ui_train_plan_make(ui_cli *cli, const ui_arguments *a, ui_train_plan *out);
+/* Everything is checked: model, data, settings, names, room for the ranks of this machine (NULL: one). The
+ * caller's: _free. */
+err ui_train_plan_make(ui_cli *cli, const ui_arguments *a, const training_ranks *ranks, ui_train_plan *out);
 void ui_train_plan_free(ui_train_plan *plan); /* a zeroed one is fine */
+/* Where the ranks of an estimate share memory: "on this machine". */
+const char *ui_train_room_name(const training_estimate *m);
 
 /* The plan of the commit's adapter (train --from): settings, base commit, changes, name. */
 err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, char **digest, char **init_sha256);

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -258,18 +259,22 @@ static err read_device(ui_cli *cli, const ui_arguments *a, ui_run_plan *plan)
 /* -- what follows from it
  * ------------------------------------------------------------------------------------- */
 
-/* On a device of its own only the run knows the speed. */
-static err measure_speed(const engine_model *model, ui_train_plan *out)
+/* Memory and time. On a device of its own only the run knows the speed. */
+static err estimate_run(const engine_model *model, const training_ranks *ranks, ui_train_plan *out)
 {
     ui_run_plan *plan = &out->plan;
     training_speed speed = {0};
     tensor_device device;
 
-    plan->estimate = (ui_run_estimate){.memory = (double)out->estimate.total,
-                                       .flop_per_step = out->estimate.flop_per_step};
     err e = tensor_door_open();
     if (!e.code) e = tensor_device_parse(plan->device, &device);
-    if (e.code || device.cuda) return e;
+    if (e.code) return e;
+    out->estimate =
+        training_estimate_make(model, out->parameters, &plan->settings, &out->extent,
+                               training_room_look(device, strcmp(plan->device, "auto") == 0, ranks));
+    plan->estimate = (ui_run_estimate){.memory = (double)out->estimate.total,
+                                       .flop_per_step = out->estimate.flop_per_step};
+    if (device.cuda) return e;
     tensor_threads_set(plan->threads);
     e = training_speed_measure(model, &out->extent, &speed);
     if (e.code) return e;
@@ -279,7 +284,7 @@ static err measure_speed(const engine_model *model, ui_train_plan *out)
 }
 
 static err plan_of_data(const training_data *data, const engine_model *model, const char *digest,
-                        ui_train_plan *out)
+                        const training_ranks *ranks, ui_train_plan *out)
 {
     training_settings *s = &out->plan.settings;
     err e = ERR_OK;
@@ -301,10 +306,9 @@ static err plan_of_data(const training_data *data, const engine_model *model, co
         if (out->changes[i].steps) out->steps = out->changes[i].steps;
     set_text(&out->plan.data_digest, training_data_borrow_digest(data));
     out->held_out = training_data_held_out_count(data);
-    out->estimate = training_estimate_make(model, out->parameters, s, &out->extent);
     out->advice_count =
         training_settings_advise(s, out->extent.targets, out->parameters, out->steps, &out->advice);
-    return measure_speed(model, out);
+    return estimate_run(model, ranks, out);
 }
 
 err ui_train_open_data(ui_cli *cli, const ui_run_plan *plan, engine_model **model, training_data **data)
@@ -330,31 +334,37 @@ err ui_train_open_data(ui_cli *cli, const ui_run_plan *plan, engine_model **mode
     return e;
 }
 
-static err read_data(ui_cli *cli, const char *digest, ui_train_plan *out)
+static err read_data(ui_cli *cli, const char *digest, const training_ranks *ranks, ui_train_plan *out)
 {
     engine_model *model = NULL;
     training_data *data = NULL;
     err e = ui_train_open_data(cli, &out->plan, &model, &data);
-    if (!e.code) e = plan_of_data(data, model, digest, out);
+    if (!e.code) e = plan_of_data(data, model, digest, ranks, out);
     training_data_free(data);
     engine_model_free(model);
     return e;
 }
 
-static err check_memory(const training_estimate *m)
+const char *ui_train_room_name(const training_estimate *m)
 {
-    char total[32], available[32];
-    if (!m->free || m->total <= m->free) return ERR_OK;
-    text_human_size(m->total, total, sizeof total);
-    text_human_size(m->free, available, sizeof available);
-    return err_make(
-        ERR_MEMORY,
-        "the run would take about %s, and %s are free: a smaller --max-length or --micro-batch, or "
-        "--checkpointing layers, takes less",
-        total, available);
+    return m->room.cuda ? "on this GPU" : "on this machine";
 }
 
-err ui_train_plan_make(ui_cli *cli, const ui_arguments *a, ui_train_plan *out)
+static err check_memory(const training_estimate *m)
+{
+    char total[32], available[32], who[64] = "run";
+    if (!m->room.free || m->together <= m->room.free) return ERR_OK;
+    text_human_size(m->together, total, sizeof total);
+    text_human_size(m->room.free, available, sizeof available);
+    if (m->room.ranks > 1) snprintf(who, sizeof who, "%zu ranks %s", m->room.ranks, ui_train_room_name(m));
+    return err_make(
+        ERR_MEMORY,
+        "the %s would take about %s, and %s are free: %sa smaller --max-length or --micro-batch, or "
+        "--checkpointing layers, takes less",
+        who, total, available, m->room.ranks > 1 ? "fewer ranks, " : "");
+}
+
+err ui_train_plan_make(ui_cli *cli, const ui_arguments *a, const training_ranks *ranks, ui_train_plan *out)
 {
     char *digest = NULL, *init_sha256 = NULL;
 
@@ -371,7 +381,7 @@ err ui_train_plan_make(ui_cli *cli, const ui_arguments *a, ui_train_plan *out)
     if (!e.code) e = read_device(cli, a, &out->plan);
     if (!e.code) e = check_full(a, &out->plan);
     if (!e.code) e = find_repository(cli, a, &out->plan);
-    if (!e.code) e = read_data(cli, digest, out);
+    if (!e.code) e = read_data(cli, digest, ranks, out);
     if (!e.code) e = choose_adapter(cli, a, &out->plan);
     if (!e.code) e = check_memory(&out->estimate);
     free(digest);

@@ -122,8 +122,10 @@ static err make_trainer(run_session *s)
     training_extent extent;
     e = training_extent_of(s->data, &s->plan.settings, &extent);
     if (e.code) return e;
+    training_room room =
+        training_room_look(engine_model_device(s->model), strcmp(s->plan.device, "auto") == 0, s->ranks);
     training_estimate estimate = training_estimate_make(s->model, engine_trainable_parameters(s->trainable),
-                                                        &s->plan.settings, &extent);
+                                                        &s->plan.settings, &extent, room);
     s->flop_per_token = estimate.flop_per_token;
     training_trainer_options options = {.decoder = engine_model_borrow_decoder(s->model),
                                         .trainable = s->trainable,
