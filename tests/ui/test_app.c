@@ -1,12 +1,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "tests/support/check.h"
 #include "tests/ui/fake.h"
 #include "ui/app/app.h"
+#include "ui/app/run_attach.h"
+#include "ui/app/runs/plan.h"
+#include "ui/app/runs/server.h"
+#include "ui/app/runs/store.h"
 
 #define CONFIG                                                                                               \
     "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":64,"                 \
@@ -441,6 +446,79 @@ TEST(a_model_that_was_put_into_the_folder_is_there_when_the_pane_is_opened)
     end(g);
 }
 
+/* A run of another process: its row, its folder with the lock held, and its socket. */
+static int given_a_run(const given *g, ui_run_store *store, char id[UI_RUN_ID_SIZE], int64_t *run)
+{
+    env environment = env_of_process();
+    ui_run_row row = {.model = "tiny",
+                      .base_commit = "4f1c",
+                      .adapter = "03_polite",
+                      .branch = "main",
+                      .kind = "sft",
+                      .state = "running",
+                      .config = "{}",
+                      .data_digest = "d",
+                      .steps_total = 100,
+                      .world_size = 1,
+                      .started_ms = 1000};
+    int lock = -1;
+    ui_run_id_make(1000, row.id);
+    memcpy(id, row.id, UI_RUN_ID_SIZE);
+    check_ok(ui_run_store_add(store, &row, run));
+    char *folder = ui_run_folder(g->root, id), *plan = file_join(folder, "run.json");
+    char *socket = ui_run_socket_path(&environment, folder, id);
+    check_ok(file_make_folders(folder));
+    check_write(plan, "{}", 2);
+    check_write(socket, "", 0);
+    check_ok(ui_run_lock(folder, &lock));
+    free(folder);
+    free(plan);
+    free(socket);
+    return lock;
+}
+
+TEST(runs_of_others_come_step_and_die_in_the_list_and_nothing_is_read_in_between)
+{
+    given *g = given_a_loaded_model("runs");
+    ui_app *app = &g->app;
+    ui_run_store *store = NULL;
+    char id[UI_RUN_ID_SIZE];
+    int64_t run = 0;
+    unsetenv("XDG_RUNTIME_DIR");
+    check_ok(ui_run_store_open(g->root, &store));
+    ui_app_tick(app, 10);
+    check_int(app->run_count, 0);
+
+    int lock = given_a_run(g, store, id, &run);
+    check_true(!ui_app_look_for_runs(app, 10.5)); /* it looks once a second */
+    unsigned version = app->version;
+    ui_app_tick(app, 11);
+    check_int(app->run_count, 1);
+    check_text(app->run_rows[0].name, "run:polite");
+    check_true(app->version != version);
+    check_true(ui_app_wait_ms(app, 11) <= 1001);
+
+    const ui_model_row *rows = app->run_rows; /* others as soon as they are read again */
+    version = app->version;
+    for (int i = 0; i < 5; i++) check_true(!ui_app_look_for_runs(app, 12 + i));
+    check_true(app->run_rows == rows && app->version == version);
+    check_ok(ui_chat_store_mark(app->store, "any", "thing")); /* read, but nothing is another */
+    check_true(!ui_app_look_for_runs(app, 17));
+    check_true(app->run_rows != rows && app->version == version);
+
+    const ui_run_value loss = {.name = "loss", .step = 5, .value = 1};
+    check_ok(ui_run_store_points(store, run, 1, &loss, 1, 2000));
+    check_true(ui_app_look_for_runs(app, 18));
+    check_int(app->run_rows[0].run_step, 6);
+
+    close(lock); /* the process was killed: it has written nothing */
+    check_true(ui_app_look_for_runs(app, 19));
+    check_int(app->run_count, 0);
+    check_true(!ui_app_look_for_runs(app, 20));
+    ui_run_store_free(store);
+    end(g);
+}
+
 TEST(a_load_that_fails_says_why)
 {
     given *g = given_folders("fails");
@@ -546,6 +624,7 @@ TESTS(RUN(every_action_of_the_table_can_be_run), RUN(no_key_means_two_things_in_
       RUN(adapters_are_turned_on_in_the_order_of_their_names),
       RUN(adapters_that_were_on_are_on_again_after_a_restart),
       RUN(a_model_that_was_put_into_the_folder_is_there_when_the_pane_is_opened),
+      RUN(runs_of_others_come_step_and_die_in_the_list_and_nothing_is_read_in_between),
       RUN(a_load_that_fails_says_why), RUN(the_palette_narrows_and_runs_what_was_chosen),
       RUN(a_kept_conversation_is_opened_and_deleted_after_a_question), RUN(toasts_go_when_their_time_is_over),
       RUN(a_folder_without_weights_or_with_a_pointer_is_shown_with_the_reason))

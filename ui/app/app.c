@@ -42,11 +42,12 @@ void ui_app_say_err(ui_app *app, err e)
 
 /* -- life ------------------------------------------------------------------------------------------------ */
 
-static void scan_models(ui_app *app)
+static bool scan_models(ui_app *app)
 {
     ui_models_scan(app->settings, app->log, &app->models);
     if (app->models.error.code) ui_app_say_err(app, app->models.error);
-    ui_app_runs_scan(app);
+    (void)ui_app_runs_scan(app);
+    return true;
 }
 
 static void open_first_model(ui_app *app)
@@ -139,20 +140,21 @@ void ui_app_close(ui_app *app)
     free(app->load_problem);
 }
 
-void ui_app_rescan_by(ui_app *app, void (*scan)(ui_app *app))
+bool ui_app_rescan_by(ui_app *app, bool (*scan)(ui_app *app))
 {
     const ui_model_row *chosen = ui_app_shown_model(app, app->model_at), *row;
     char *name = chosen ? memory_text(chosen->name) : NULL;
 
-    scan(app);
+    bool changed = scan(app);
     app->model_at = 0;
     for (size_t i = 0; name && (row = ui_app_shown_model(app, i)); i++)
         if (strcmp(row->name, name) == 0) app->model_at = i;
     free(name);
-    app->version++;
+    if (changed) app->version++;
+    return changed;
 }
 
-void ui_app_rescan(ui_app *app) { ui_app_rescan_by(app, scan_models); }
+void ui_app_rescan(ui_app *app) { (void)ui_app_rescan_by(app, scan_models); }
 
 /* -- models ---------------------------------------------------------------------------------------------- */
 

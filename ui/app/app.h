@@ -136,8 +136,9 @@ void ui_app_load(ui_app *app, const ui_model_row *row, const char *ref);
 /* Ask the loader for the adapters that are on, from the next answer on. */
 void ui_app_restack(ui_app *app);
 void ui_app_rescan(ui_app *app);               /* read the models folder again */
-/* Whatever lists are read by `scan`: the chosen row stays chosen, wherever it stands then. */
-void ui_app_rescan_by(ui_app *app, void (*scan)(ui_app *app));
+/* Whatever lists are read by `scan`, which says whether they changed: the chosen row stays chosen, wherever
+ * it stands then. */
+bool ui_app_rescan_by(ui_app *app, bool (*scan)(ui_app *app));
 void ui_app_start_conversation(ui_app *app);   /* an empty one, with the system prompt of the settings */
 void ui_app_conversation_changed(ui_app *app); /* another one was put into app->chat */
 void ui_app_save(ui_app *app);                 /* the conversation, now */

@@ -32,7 +32,8 @@ typedef struct ui_model_row {
     /* A training run that can be asked: name is "run:ADAPTER", path its socket, and nothing else above
      * is set. See ui/app/run_attach.h. */
     bool is_run;
-    char *run_model; /* what it trains */
+    char *run_model;  /* what it trains */
+    char *run_folder; /* locked while it lives */
     uint64_t run_step, run_steps;
 } ui_model_row;
 

@@ -16,75 +16,103 @@
 /* -- rows --------------------------------------------------------------------------------------------------
  */
 
-static void rows_free(ui_app *app)
+typedef struct run_rows {
+    ui_model_row *list;
+    size_t count;
+} run_rows;
+
+static void rows_free(ui_model_row *list, size_t count)
 {
-    for (size_t i = 0; i < app->run_count; i++) {
-        free(app->run_rows[i].name);
-        free(app->run_rows[i].path);
-        free(app->run_rows[i].run_model);
+    for (size_t i = 0; i < count; i++) {
+        free(list[i].name);
+        free(list[i].path);
+        free(list[i].run_model);
+        free(list[i].run_folder);
     }
-    free(app->run_rows);
-    app->run_rows = NULL;
-    app->run_count = 0;
+    free(list);
 }
 
-static bool is_named(const ui_app *app, const char *name)
+static bool is_named(const run_rows *rows, const char *name)
 {
-    for (size_t i = 0; i < app->run_count; i++)
-        if (strcmp(app->run_rows[i].name, name) == 0) return true;
+    for (size_t i = 0; i < rows->count; i++)
+        if (strcmp(rows->list[i].name, name) == 0) return true;
     return false;
 }
 
 /* "run:polite", or after the model where whole weights are trained; a second one of that name has the end of
  * its id, too. */
-static char *row_name(const ui_app *app, const ui_run_row *run)
+static char *row_name(const run_rows *rows, const ui_run_row *run)
 {
     bytes name = {0};
     bool whole = strcmp(run->adapter, UI_RUN_WEIGHTS) == 0;
     bytes_printf(&name, "run:%s", whole ? run->model : ui_adapter_bare_name(run->adapter));
-    if (is_named(app, bytes_text(&name))) bytes_printf(&name, "-%s", run->id + strlen(run->id) - 4);
+    if (is_named(rows, bytes_text(&name))) bytes_printf(&name, "-%s", run->id + strlen(run->id) - 4);
     return bytes_take(&name);
 }
 
-static void row_add(ui_app *app, const ui_run_row *run, const env *environment)
+static void row_add(run_rows *rows, const ui_run_row *run, const char *state, const env *environment)
 {
-    const char *state = settings_borrow_folders(app->settings)->state;
     char *folder = ui_run_folder(state, run->id), *socket = ui_run_socket_path(environment, folder, run->id);
 
-    free(folder);
     if (!file_exists(socket)) {
+        free(folder);
         free(socket);
         return;
     }
-    app->run_rows = memory_resize_array(app->run_rows, app->run_count + 1, sizeof *app->run_rows);
-    ui_model_row row = {.name = row_name(app, run),
+    rows->list = memory_resize_array(rows->list, rows->count + 1, sizeof *rows->list);
+    ui_model_row row = {.name = row_name(rows, run),
                         .path = socket,
                         .is_run = true,
                         .run_model = memory_text(run->model),
+                        .run_folder = folder,
                         .run_step = run->step,
                         .run_steps = run->steps_total};
-    app->run_rows[app->run_count++] = row;
+    rows->list[rows->count++] = row;
 }
 
-void ui_app_runs_scan(ui_app *app)
+/* Takes the rows; whether they say something else than those before. */
+static bool rows_take(ui_app *app, run_rows rows)
+{
+    bool same = rows.count == app->run_count;
+    for (size_t i = 0; same && i < rows.count; i++) {
+        const ui_model_row *a = &app->run_rows[i], *b = &rows.list[i];
+        same = strcmp(a->name, b->name) == 0 && strcmp(a->path, b->path) == 0 && a->run_step == b->run_step &&
+               a->run_steps == b->run_steps;
+    }
+    rows_free(app->run_rows, app->run_count);
+    app->run_rows = rows.list;
+    app->run_count = rows.count;
+    return !same;
+}
+
+bool ui_app_runs_scan(ui_app *app)
 {
     const char *state = settings_borrow_folders(app->settings)->state;
     env environment = env_of_process();
     ui_run_store *store = NULL;
     ui_run_list list = {0};
+    run_rows rows = {0};
 
-    rows_free(app);
-    if (!app->store) return; /* nobody has a state folder */
+    if (!app->store) return false; /* nobody has a state folder */
     err e = ui_run_store_open(state, &store);
     if (!e.code) e = ui_run_store_list_unended(store, &list);
     for (size_t i = 0; !e.code && i < list.count; i++) {
         const char *shown = ui_run_state_shown(&list.rows[i], state);
         if (strcmp(shown, "running") == 0 || strcmp(shown, "paused") == 0)
-            row_add(app, &list.rows[i], &environment);
+            row_add(&rows, &list.rows[i], state, &environment);
     }
     ui_run_list_free(&list);
     ui_run_store_free(store);
     if (e.code) log_write(app->log, LOG_WARNING, "look for runs: %s", e.text);
+    return rows_take(app, rows);
+}
+
+/* A killed one writes nothing, but its lock is gone. */
+static bool one_has_died(const ui_app *app)
+{
+    for (size_t i = 0; i < app->run_count; i++)
+        if (!ui_run_is_alive(app->run_rows[i].run_folder)) return true;
+    return false;
 }
 
 /* Of state.db and what is not yet worked into it: other whenever anybody wrote. */
@@ -108,10 +136,9 @@ bool ui_app_look_for_runs(ui_app *app, double now)
     if (!app->store || now - app->runs_looked_at < UI_RUNS_LOOK_SECONDS) return false;
     app->runs_looked_at = now;
     uint64_t stamp = stamp_of(settings_borrow_folders(app->settings)->state);
-    if (stamp == app->runs_stamp && app->run_count == 0) return false;
+    if (stamp == app->runs_stamp && !one_has_died(app)) return false;
     app->runs_stamp = stamp;
-    ui_app_rescan_by(app, ui_app_runs_scan);
-    return true;
+    return ui_app_rescan_by(app, ui_app_runs_scan);
 }
 
 /* -- who answers
@@ -177,6 +204,6 @@ bool ui_app_look_after_run(ui_app *app)
 
 void ui_app_run_rows_free(ui_app *app)
 {
-    rows_free(app);
+    (void)rows_take(app, (run_rows){0});
     if (app->run) let_go(app);
 }

@@ -11,10 +11,11 @@
 /* How often it is looked whether runs began, ended, or went on. */
 #define UI_RUNS_LOOK_SECONDS 1.0
 
-/* Look again which runs train: app->run_rows. What cannot be read has none. */
-void ui_app_runs_scan(ui_app *app);
-/* The same, when a second has passed and something is written since or a run may have died. True: it looked.
- */
+/* Look again which runs train: app->run_rows. What cannot be read has none. True: others than before, or at
+ * another step. */
+bool ui_app_runs_scan(ui_app *app);
+/* The same, when a second has passed and something was written since or one of them has died; else nothing is
+ * read. */
 bool ui_app_look_for_runs(ui_app *app, double now);
 /* The run of this row answers from now on; a toast says so, or why it cannot. */
 void ui_app_attach(ui_app *app, const ui_model_row *row);
