@@ -1,5 +1,6 @@
 #include "repo/demo.h"
 
+#include <errno.h>
 #include <git2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ typedef struct demo_commit {
 } demo_commit;
 
 static const char identity[] = "hyprstream <demo@hyprstream.invalid>";
+static const char witness[] = ".demo-was-made"; /* in the models folder */
 static const char attributes[] = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n";
 
 static const demo_commit commits[] = {
@@ -85,36 +87,46 @@ static err repository_make(const repo_context *context, const char *assets, cons
     return e;
 }
 
-/* Only hidden files: what a killed start left, or a desktop's. */
-static err folder_is_empty(const char *folder, bool *empty)
+/* Only hidden files: what a killed start left, or a desktop's; and no demo was made here before. */
+static err folder_is_new(const char *folder, bool *is_new)
 {
     file_list list = {0};
     err e = file_list_folder(folder, &list);
-    *empty = true;
+    *is_new = true;
     for (size_t i = 0; i < list.count; i++)
-        if (list.names[i][0] != '.') *empty = false;
+        if (list.names[i][0] != '.' || strcmp(list.names[i], witness) == 0) *is_new = false;
     file_list_free(&list);
+    return e;
+}
+
+/* Into its place, unless another process was first; *made tells. */
+static err put(const char *part, const char *models, bool *made)
+{
+    char *place = file_join(models, "demo"), *trace = file_join(models, witness);
+    err e = ERR_OK;
+    *made = rename(part, place) == 0;
+    if (*made)
+        e = file_write(trace, (bytes_view){0});
+    else if (errno != ENOTEMPTY && errno != EEXIST)
+        e = err_errno("rename to %s", place);
+    free(place);
+    free(trace);
     return e;
 }
 
 err repo_demo_install(const repo_context *context, const char *assets, const char *models, bool *made)
 {
-    bool empty = false;
+    bool is_new = false;
 
     *made = false;
     err e = file_make_folders(models);
-    if (!e.code) e = folder_is_empty(models, &empty);
-    if (e.code || !empty) return e;
+    if (!e.code) e = folder_is_new(models, &is_new);
+    if (e.code || !is_new) return e;
     bytes part_name = {0};
     bytes_printf(&part_name, "%s/.demo-%ld.part", models, (long)getpid());
-    char *place = file_join(models, "demo");
     e = repository_make(context, assets, bytes_text(&part_name));
-    if (!e.code && rename(bytes_text(&part_name), place) != 0) e = err_errno("rename to %s", place);
-    if (e.code)
-        file_remove_tree(bytes_text(&part_name));
-    else
-        *made = true;
+    if (!e.code) e = put(bytes_text(&part_name), models, made);
+    if (!*made) file_remove_tree(bytes_text(&part_name));
     bytes_free(&part_name);
-    free(place);
     return e.code ? err_note(e, "make the demo model in %s", models) : e;
 }

@@ -27,6 +27,39 @@ for _ in $(seq 100); do [ -s "$home/port" ] && break; sleep 0.1; done
 url=http://127.0.0.1:$(head -1 "$home/port")/small.git
 bare() { git -C "$home/server/small.git" "$@"; }
 
+say 'the demo is there for the first command that names it, and not when it was removed or others are there'
+(
+    failures=0 n=0
+    for line in 'infer demo -p hi -n 2' 'log demo' 'infer demo:pirate+brief -p hi -n 2'; do
+        n=$((n + 1)) HYPRSTREAM_MODELS_DIR=$home/new-$n
+        ran 0 '' list
+        "$program" __complete checkout demo '' >/dev/null 2>&1
+        same "$(ls -A "$HYPRSTREAM_MODELS_DIR")" '' 'what a look leaves'
+        # shellcheck disable=SC2086
+        "$program" $line >"$home/out" 2>"$home/told" </dev/null || fail "$line: $(cat "$home/told")"
+        [ -s "$home/out" ] || fail "$line says nothing"
+        same "$(cat "$home/told")" "The demo model was put into $HYPRSTREAM_MODELS_DIR" "what $line tells"
+        # shellcheck disable=SC2086
+        "$program" $line >"$home/out" 2>"$home/told" </dev/null || fail "$line again: $(cat "$home/told")"
+        same "$(cat "$home/told")" '' "what $line tells the next time"
+        git -C "$HYPRSTREAM_MODELS_DIR/demo" fsck --strict >"$home/fsck" 2>&1 || fail "git fsck: $(cat "$home/fsck")"
+    done
+    ran 0 Removed remove demo --force
+    ran 1 'there is no model demo' infer demo -p hi
+    ran 1 "there is no model 'demo'" log demo
+    HYPRSTREAM_MODELS_DIR=$home/two
+    for n in 1 2 3; do "$program" tokenize demo hi >"$home/$n.out" 2>&1 & done
+    wait
+    same "$(cat "$home"/[123].out | grep -c "^The demo model was put into $home/two$")" 1 'processes that say they made it'
+    same "$(cat "$home"/[123].out | grep -vc '^The demo')" "$(($("$program" tokenize demo hi | wc -l) * 3))" 'lines of tokens'
+    same "$(ls -A "$home/two" | tr '\n' ' ')" '.demo-was-made demo ' 'the models folder'
+    HYPRSTREAM_MODELS_DIR=$home/mine
+    mkdir -p "$home/mine/other"
+    ran 1 'there is no model demo' infer demo -p hi
+    same "$(ls -A "$home/mine")" other 'a folder of one'\''s own'
+    exit "$((failures > 0))"
+) || failures=$((failures + 1))
+
 say 'a model of one'\''s own: init, files, commit, push with the password of netrc'
 ran 0 "" init seed
 for file in config.json tokenizer.json tokenizer_config.json model.safetensors; do cp "$tests/../assets/demo/$file" "$home/models/seed/"; done

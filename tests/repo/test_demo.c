@@ -86,6 +86,19 @@ TEST(a_folder_that_holds_a_model_is_left_alone)
     check_true(!made);
 }
 
+TEST(a_demo_that_was_removed_does_not_come_back)
+{
+    bool made = true;
+    git_box();
+    given_demo("removed");
+    git_box_do("rm -rf removed/demo");
+    check_ok(repo_demo_install(git_box(), assets(), models_at("removed"), &made));
+    check_true(!made);
+    check_text(git_box_said("ls -A removed"), ".demo-was-made");
+    git_box_do("mkdir -p hidden/.trash && touch hidden/.directory"); /* no model's */
+    given_demo("hidden");
+}
+
 TEST(a_missing_asset_is_named_and_nothing_stays)
 {
     bool made = true;
@@ -100,4 +113,4 @@ TEST(a_missing_asset_is_named_and_nothing_stays)
 
 TESTS(RUN(an_empty_models_folder_gets_the_demo_with_its_history), RUN(git_lfs_agrees_with_it),
       RUN(its_ids_are_the_same_every_time_and_for_everybody), RUN(a_folder_that_holds_a_model_is_left_alone),
-      RUN(a_missing_asset_is_named_and_nothing_stays))
+      RUN(a_demo_that_was_removed_does_not_come_back), RUN(a_missing_asset_is_named_and_nothing_stays))

@@ -12,7 +12,7 @@
 char *ui_demo_assets(const char *program);
 
 /* In an empty models folder make the repository `demo` (repo/demo.h). Without assets, or with a folder that
- * holds something, nothing is done. */
+ * holds something or held a demo, nothing is done. */
 err ui_first_start(const settings *s, bool *made);
 
 #endif

@@ -51,7 +51,7 @@ static void offer_refs_of(const completion *c, const char *before, repo_handle *
 static void offer_refs(const completion *c)
 {
     CLEANUP(ui_repo_end) ui_repo repo = {0};
-    if (c->model && !ui_repo_begin_model(c->cli, c->model, &repo).code) offer_refs_of(c, "", repo.handle);
+    if (c->model && !ui_repo_look_at_model(c->cli, c->model, &repo).code) offer_refs_of(c, "", repo.handle);
 }
 
 static void offer_remotes(const completion *c)
@@ -60,7 +60,7 @@ static void offer_remotes(const completion *c)
     repo_remote_row *rows = NULL;
     size_t count = 0;
 
-    if (!c->model || ui_repo_begin_model(c->cli, c->model, &repo).code) return;
+    if (!c->model || ui_repo_look_at_model(c->cli, c->model, &repo).code) return;
     if (repo_remote_list(repo.handle, &rows, &count).code) return;
     for (size_t i = 0; i < count; i++) offer(c, "", rows[i].name, rows[i].url);
     repo_remote_list_free(rows, count);
@@ -73,7 +73,7 @@ static void offer_adapters(const completion *c, const char *before, const char *
     CLEANUP(repo_ref_free) repo_ref at = {0};
     repo_source *files = NULL;
 
-    if (ui_repo_begin_model(c->cli, model, &repo).code || repo_resolve(repo.handle, ref, &at).code) return;
+    if (ui_repo_look_at_model(c->cli, model, &repo).code || repo_resolve(repo.handle, ref, &at).code) return;
     if (repo_source_open(repo.handle, &at, &files).code) return;
     for (size_t i = 0; i < repo_source_count(files); i++) {
         const char *name = repo_source_borrow_name(files, i), *end = strstr(name, ".safetensors");
@@ -110,7 +110,7 @@ static void offer_models(const completion *c)
     } else if (colon) {
         char *name = memory_text_n(c->typed, (size_t)(colon - c->typed));
         char *before = memory_text_n(c->typed, (size_t)(colon - c->typed) + 1);
-        if (!ui_repo_begin_model(c->cli, name, &repo).code) offer_refs_of(c, before, repo.handle);
+        if (!ui_repo_look_at_model(c->cli, name, &repo).code) offer_refs_of(c, before, repo.handle);
         free(name);
         free(before);
     } else if (!ui_repo_begin_models(c->cli, &repo).code) {
@@ -129,7 +129,7 @@ static void offer_paths(const completion *c)
     char *before = memory_text_n(c->typed, slash ? (size_t)(slash - c->typed) + 1 : 0);
     CLEANUP(file_list_free) file_list list = {0};
 
-    if (c->model && *c->typed != '/' && !ui_repo_begin_model(c->cli, c->model, &repo).code) {
+    if (c->model && *c->typed != '/' && !ui_repo_look_at_model(c->cli, c->model, &repo).code) {
         char *folder = file_join(repo_borrow_path(repo.handle), before);
         if (!file_list_folder(folder, &list).code)
             for (size_t i = 0; i < list.count; i++)

@@ -48,14 +48,15 @@ static err folder_of_name(ui_cli *cli, const char *name, char **folder)
 {
     const char *models = settings_text(cli->settings, "models.dir");
     char *folder_name = repo_model_folder_name(name), *path = file_join(models, folder_name);
-    err e = ERR_OK;
 
     free(folder_name);
-    if (file_is_folder(path)) {
+    err e = file_is_folder(path) ? ERR_OK : ui_repo_put_demo(cli, name);
+    if (!e.code && file_is_folder(path)) {
         *folder = path;
         return ERR_OK;
     }
     free(path);
+    if (e.code) return e;
     if (file_exists(models))
         e = folder_by_registry(cli, name, folder);
     else

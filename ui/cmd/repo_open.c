@@ -12,6 +12,7 @@
 #include "repo/modelref.h"
 #include "repo/net/git_lines.h"
 #include "repo/worktree/worktree.h"
+#include "ui/app/first_start.h"
 #include "ui/cmd/files_show.h"
 #include "ui/cmd/json_out.h"
 #include "ui/cmd/show.h"
@@ -156,7 +157,24 @@ err ui_repo_begin_models(ui_cli *cli, ui_repo *out)
     return repo_models_open(&out->context, &out->models);
 }
 
+err ui_repo_put_demo(ui_cli *cli, const char *name)
+{
+    bool made = false;
+    if (strcmp(name, "demo") != 0) return ERR_OK;
+    err e = ui_first_start(cli->settings, &made);
+    if (made)
+        fprintf(cli->err_out, "The demo model was put into %s\n", settings_text(cli->settings, "models.dir"));
+    return e;
+}
+
 err ui_repo_begin_model(ui_cli *cli, const char *word, ui_repo *out)
+{
+    err e = ui_repo_put_demo(cli, word);
+    *out = (ui_repo){0};
+    return e.code ? e : ui_repo_look_at_model(cli, word, out);
+}
+
+err ui_repo_look_at_model(ui_cli *cli, const char *word, ui_repo *out)
 {
     if (repo_word_kind_of(word) == REPO_WORD_URL) {
         ui_repo_begin(cli, out);

@@ -25,6 +25,11 @@ void ui_repo_begin(ui_cli *cli, ui_repo *out);
 err ui_repo_begin_models(ui_cli *cli, ui_repo *out);
 /* And the repository of MODEL: a name, or a path. ERR_NOT_FOUND with the nearest name. */
 err ui_repo_begin_model(ui_cli *cli, const char *word, ui_repo *out);
+/* The same for who only looks: nothing is made that is not there. */
+err ui_repo_look_at_model(ui_cli *cli, const char *word, ui_repo *out);
+/* `demo` is asked for before the workstation was ever started: it is put into the models folder as the first
+ * start would, which a line on cli->err_out says. Another name, or a folder that has models: nothing. */
+err ui_repo_put_demo(ui_cli *cli, const char *name);
 void ui_repo_line_end(ui_repo *r); /* take the line of progress away, before something is printed */
 void ui_repo_end(ui_repo *r);      /* ends the line of progress; a zeroed one is fine */
 
