@@ -63,8 +63,8 @@ void engine_safetensors_free(engine_safetensors *st); /* NULL is fine */
 size_t engine_safetensors_count(const engine_safetensors *st); /* tensors */
 /* In the order of the header. Borrowed from st. */
 const engine_safetensor *engine_safetensors_borrow(const engine_safetensors *st, size_t i);
-const engine_safetensor *engine_safetensors_find(const engine_safetensors *st,
-                                                 const char *name); /* NULL: absent */
+/* Borrowed from st; NULL: absent. */
+const engine_safetensor *engine_safetensors_find(const engine_safetensors *st, const char *name);
 /* A value of __metadata__, or an empty view. Borrowed from st. */
 bytes_view engine_safetensors_metadata(const engine_safetensors *st, const char *key);
 uint64_t

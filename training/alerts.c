@@ -8,6 +8,7 @@
 #define RISE_LEAST 0.5
 #define RISE_SHARE 0.25
 #define FALL_SHARE 0.01
+#define FALL_CLEAR 4 /* standard errors of the line */
 
 /* The i-th of the losses that were carried, the oldest first. */
 static double carried_loss(const training_carried *c, uint32_t i)
@@ -60,7 +61,7 @@ bool training_alerts_evaluation(training_alerts *a, uint32_t worse)
 
 bool training_alerts_recent(training_alerts *a, const training_carried *c)
 {
-    double mean = 0, slope = 0, spread = 0, middle = (TRAINING_RECENT_STEPS - 1) / 2.0;
+    double mean = 0, slope = 0, spread = 0, rest = 0, middle = (TRAINING_RECENT_STEPS - 1) / 2.0;
 
     if (c->recent_count < TRAINING_RECENT_STEPS) return false;
     for (uint32_t i = 0; i < TRAINING_RECENT_STEPS; i++) mean += carried_loss(c, i) / TRAINING_RECENT_STEPS;
@@ -68,6 +69,14 @@ bool training_alerts_recent(training_alerts *a, const training_carried *c)
         slope += (i - middle) * (carried_loss(c, i) - mean);
         spread += (i - middle) * (i - middle);
     }
-    double fall = -slope / spread * TRAINING_RECENT_STEPS;
-    return plateau_set(a, fall < FALL_SHARE * fabs(mean));
+    slope /= spread;
+    for (uint32_t i = 0; i < TRAINING_RECENT_STEPS; i++) {
+        double off = carried_loss(c, i) - mean - slope * (i - middle);
+        rest += off * off;
+    }
+    double fall = -slope * TRAINING_RECENT_STEPS;
+    double error = sqrt(rest / (TRAINING_RECENT_STEPS - 2) / spread) * TRAINING_RECENT_STEPS;
+    double enough = FALL_SHARE * fabs(mean);
+    /* Losses scatter by more than so small a fall: what was told is not taken back for chance. */
+    return plateau_set(a, fall < (a->plateau ? MAX_OF(enough, FALL_CLEAR * error) : enough));
 }

@@ -1,9 +1,10 @@
 /* training/alerts.h: when the losses of a run want a person's look.
  *
- *   diverging   the mean of the losses (exponential, 0.9, bias-corrected) lies over its lowest by a quarter
- * of it and by at least 0.5, after 10 steps or more; again once it has come back half the way plateau     5
- * evaluations in a row were no better than the best by min_delta; where nothing is held out: over the last
- * 128 steps the line through the losses fell by less than 1 % of their mean; again after a better one
+ * diverging: the mean of the losses (exponential, 0.9, bias-corrected) lies over its lowest by a quarter of
+ * it and by at least 0.5, after 10 steps or more; again once it has come back half the way. plateau: 5
+ * evaluations in a row were no better than the best by min_delta; again after a better one. Where nothing is
+ * held out: the line through the losses of the last 128 steps fell by less than 1 % of their mean; again once
+ * it fell by that and by four of its standard errors.
  *
  * Steps that were skipped do not count, and nothing is called a plateau where the schedule has the rate below
  * a tenth of its height. Threads: plain values. */

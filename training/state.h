@@ -35,9 +35,8 @@ err training_state_load(training_trainer *tr, const char *run_folder, const char
 
 /* Where a run goes on, without what it wants to do so. */
 typedef struct training_place {
-    uint64_t step; /* the next one */
-    uint64_t epoch,
-        window; /* its place in the data; epoch 0 and window `step` where the state does not say */
+    uint64_t step;          /* the next one */
+    uint64_t epoch, window; /* its place in the data; 0 and `step` where the state does not say */
 } training_place;
 /* Of the newest state that is whole. Errors as of training_state_load, but for what a trainer refuses. */
 err training_state_find(const char *run_folder, training_place *out);

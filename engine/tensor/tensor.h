@@ -272,6 +272,7 @@ typedef struct tensor_attending {
     const size_t *begins;           /* [count + 1] */
     size_t count;
 } tensor_attending;
+/* [n, heads * d], the rows as those of q; with a gradient where the scope wants one. */
 tensor *tensor_train_attention(tensor_scope *s, const tensor *q, const tensor *k, const tensor *v,
                                const tensor_attending *how);
 

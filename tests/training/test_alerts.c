@@ -104,6 +104,25 @@ TEST(losses_that_stand_still_are_a_plateau_where_nothing_is_held_out)
     check_true(first > 400 && first < 430);
 }
 
+TEST(a_plateau_is_told_once_however_the_losses_scatter_and_again_after_a_clear_fall)
+{
+    training_alerts a;
+    training_carried c = {0};
+    uint32_t state = 7;
+    size_t still = 0, again = 0;
+    training_alerts_begin(&a, NULL);
+    for (uint64_t step = 0; step < 4000; step++) {
+        carry(&c, 0.16 + 0.04 * noise(&state));
+        still += training_alerts_recent(&a, &c);
+    }
+    check_int(still, 1);
+    for (uint64_t step = 0; step < 1000; step++) { /* another rate helps, for a while */
+        carry(&c, MAX_OF(0.16 - 0.0005 * (double)step, 0.02) + 0.004 * noise(&state));
+        again += training_alerts_recent(&a, &c);
+    }
+    check_int(again, 1);
+}
+
 TEST(a_resumed_run_knows_what_it_saw)
 {
     training_alerts a, b;
@@ -125,4 +144,5 @@ TESTS(RUN(a_loss_that_rises_diverges_once_and_noise_does_not),
       RUN(a_divergence_that_came_back_may_come_again), RUN(what_is_not_finite_does_not_count),
       RUN(evaluations_that_are_no_better_are_a_plateau),
       RUN(losses_that_stand_still_are_a_plateau_where_nothing_is_held_out),
+      RUN(a_plateau_is_told_once_however_the_losses_scatter_and_again_after_a_clear_fall),
       RUN(a_resumed_run_knows_what_it_saw))

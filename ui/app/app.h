@@ -72,10 +72,10 @@ struct ui_app {
     /* Training runs, shown below the models (ui/app/run_attach.h). */
     ui_model_row *run_rows;
     size_t run_count;
-    double runs_looked_at;  /* clock_seconds */
-    uint64_t runs_stamp;    /* of the file that says which runs there are, when they were looked at */
-    ui_run_source *run; /* the one that answers in place of the model: `source` is it. NULL: none */
-    char *run_path;     /* its socket */
+    double runs_looked_at;   /* clock_seconds */
+    int64_t runs_written_at; /* the file that says which runs there are, as it was then */
+    ui_run_source *run;      /* the one that answers in place of the model: `source` is it. NULL: none */
+    char *run_path;          /* its socket */
     unsigned run_version;
     ui_source *own_source; /* the one that `source` was when the app was opened */
 
@@ -135,7 +135,7 @@ size_t ui_app_shown_count(const ui_app *app); /* models and runs whose names hol
 void ui_app_load(ui_app *app, const ui_model_row *row, const char *ref);
 /* Ask the loader for the adapters that are on, from the next answer on. */
 void ui_app_restack(ui_app *app);
-void ui_app_rescan(ui_app *app);               /* read the models folder again */
+void ui_app_rescan(ui_app *app); /* read the models folder again */
 /* Whatever lists are read by `scan`, which says whether they changed: the chosen row stays chosen, wherever
  * it stands then. */
 bool ui_app_rescan_by(ui_app *app, bool (*scan)(ui_app *app));

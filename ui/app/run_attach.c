@@ -115,29 +115,28 @@ static bool one_has_died(const ui_app *app)
     return false;
 }
 
-/* Of state.db and what is not yet worked into it: other whenever anybody wrote. */
-static uint64_t stamp_of(const char *state_folder)
+/* When anybody wrote last: to state.db, or to what is not yet worked into it. In ns. */
+static int64_t written_at(const char *state_folder)
 {
     static const char *const names[] = {"state.db", "state.db-wal"};
-    uint64_t stamp = 0;
+    int64_t latest = 0;
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         char *path = file_join(state_folder, names[i]);
-        struct stat at = {0};
+        struct stat at;
         if (stat(path, &at) == 0)
-            stamp = stamp * 1000003 + (uint64_t)at.st_mtim.tv_sec * 1000000007 +
-                    (uint64_t)at.st_mtim.tv_nsec + (uint64_t)at.st_size;
+            latest = MAX_OF(latest, at.st_mtim.tv_sec * (int64_t)1000000000 + at.st_mtim.tv_nsec);
         free(path);
     }
-    return stamp;
+    return latest;
 }
 
 bool ui_app_look_for_runs(ui_app *app, double now)
 {
     if (!app->store || now - app->runs_looked_at < UI_RUNS_LOOK_SECONDS) return false;
     app->runs_looked_at = now;
-    uint64_t stamp = stamp_of(settings_borrow_folders(app->settings)->state);
-    if (stamp == app->runs_stamp && !one_has_died(app)) return false;
-    app->runs_stamp = stamp;
+    int64_t written = written_at(settings_borrow_folders(app->settings)->state);
+    if (written == app->runs_written_at && !one_has_died(app)) return false;
+    app->runs_written_at = written;
     return ui_app_rescan_by(app, ui_app_runs_scan);
 }
 

@@ -139,8 +139,7 @@ err ui_run_store_list(ui_run_store *store, const char *model, ui_run_list *out)
 err ui_run_store_list_unended(ui_run_store *store, ui_run_list *out)
 {
     ui_run_list list = {0};
-    err e = db_query(store->db,
-                     "SELECT " RUN_COLUMNS " FROM runs WHERE ended_ms IS NULL ORDER BY id DESC",
+    err e = db_query(store->db, "SELECT " RUN_COLUMNS " FROM runs WHERE ended_ms IS NULL ORDER BY id DESC",
                      take_row, &list, "");
     return list_end(e, &list, out);
 }
