@@ -149,7 +149,6 @@ def refused(home):
     home.hyprstream("train", "--resume", run)
     check(home.row(run)["state"] == "done" and home.row(run)["changes"] == [], f"{home.row(run)['changes']}")
 
-
     young = Attempt(home, home.train_words("young", *PLAN, STEPS, "--json"))
     check(young.go(("started", 1, 0)), "it ended before it was killed")
     check(not home.newest_state(young.run), "it was killed too late")
