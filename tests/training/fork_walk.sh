@@ -44,7 +44,7 @@ same "$(git -C "$model" show again:adapters/01_short.safetensors | sha256sum)" \
 
 say 'a rate that is changed while it runs is recorded, and a stopped run may go on with another one'
 "$program" train tiny --data "$data" --adapter rated --branch rated --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.005 \
-    --window 4 --max-length 96 --steps 400 --schedule constant --save-every 1 --eval-every 1000 --detach >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
+    --window 4 --max-length 96 --steps 400 --schedule constant --warmup 0 --save-every 1 --eval-every 1000 --detach >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
 for try in $(seq 50); do
     [ "$(json 'o["runs"][0]["step"]' runs list)" -ge 4 ] && break
     sleep 0.1
