@@ -303,13 +303,9 @@ static void pause_here(run_session *s)
 /* What a kill may have left undone after the newest state. */
 static void mend(run_session *s)
 {
-    uint64_t step = training_trainer_step_number(s->trainer), every = (uint64_t)s->plan.settings.commit_every;
-    bool best = s->progress.has_best && s->progress.best_step == step;
     s->last_loss = s->progress.train_loss;
     s->last_eval = s->progress.eval_loss;
-    if (s->forked || step == s->data_step) return; /* its parent, or other data, led to this step */
-    if (step && step < training_trainer_total(s->trainer) && (best || (every && step % every == 0)))
-        (void)run_checkpoint(s, false);
+    run_checkpoint_due(s);
 }
 
 static err run_steps(run_session *s, const char **state)
@@ -318,7 +314,7 @@ static err run_steps(run_session *s, const char **state)
     bool early = false, best;
     err e = ERR_OK;
 
-    if (training_trainer_step_number(s->trainer)) mend(s);
+    if (s->has_saved) mend(s);
     if (training_trainer_step_number(s->trainer) == s->data_step) e = evaluate(s, &best);
     while (!e.code && !early && !s->stop &&
            training_trainer_step_number(s->trainer) < training_trainer_total(s->trainer)) {

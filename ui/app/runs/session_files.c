@@ -43,7 +43,7 @@ static void add_files(cJSON *data, const training_data *d)
     }
 }
 
-static void write_train_json(const run_session *s, bytes *out)
+void run_plan_write(const run_session *s, bytes *out)
 {
     CLEANUP(bytes_free) bytes settings_text = {0}, changes = {0};
     const ui_run_plan *plan = &s->plan;
@@ -103,7 +103,7 @@ static void add_file(run_files *f, const char *path, const char *from_path, byte
         .path = owned->path, .from_path = owned->from_path, .content = bytes_borrow(&owned->content)};
 }
 
-static err adapter_files_make(const run_session *s, run_files *out)
+static err adapter_files_make(const run_session *s, bytes_view plan, run_files *out)
 {
     static const char *const endings[] = {"safetensors", "config.json", "train.json"};
     tensor_type type = s->plan.settings.adapter_dtype == TRAINING_DTYPE_BF16 ? TENSOR_BF16 : TENSOR_F32;
@@ -111,7 +111,7 @@ static err adapter_files_make(const run_session *s, run_files *out)
 
     err e = engine_trainable_write(s->trainable, type, &contents[0]);
     if (!e.code) e = engine_trainable_config(s->trainable, s->plan.model, &contents[1]);
-    if (!e.code) write_train_json(s, &contents[2]);
+    bytes_append_view(&contents[2], plan);
     out->bytes = contents[0].size;
     for (size_t i = 0; i < COUNT_OF(endings); i++) {
         CLEANUP(bytes_free) bytes path = {0};
@@ -149,11 +149,11 @@ static err weights_make(const run_session *s, engine_files *files, run_files *ou
     return e;
 }
 
-static err weight_files_make(run_session *s, run_files *out)
+static err weight_files_make(run_session *s, bytes_view plan, run_files *out)
 {
     engine_files *files = NULL;
     char *warning = NULL;
-    bytes plan = {0};
+    bytes content = {0};
 
     err e = ui_model_source_open(&s->context, s->plan.folder, s->plan.base_commit, s->plan.model, &files,
                                  &warning);
@@ -161,14 +161,14 @@ static err weight_files_make(run_session *s, run_files *out)
     if (!e.code) e = weights_make(s, files, out);
     engine_files_free(files);
     if (e.code) return e;
-    write_train_json(s, &plan);
-    add_file(out, UI_RUN_WEIGHTS ".train.json", NULL, &plan);
+    bytes_append_view(&content, plan);
+    add_file(out, UI_RUN_WEIGHTS ".train.json", NULL, &content);
     return ERR_OK;
 }
 
-err run_files_make(run_session *s, run_files *out)
+err run_files_make(run_session *s, bytes_view plan, run_files *out)
 {
-    return s->plan.settings.full ? weight_files_make(s, out) : adapter_files_make(s, out);
+    return s->plan.settings.full ? weight_files_make(s, plan, out) : adapter_files_make(s, plan, out);
 }
 
 void run_files_free(run_files *f)

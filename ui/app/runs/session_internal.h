@@ -136,7 +136,10 @@ typedef struct run_files {
     uint64_t bytes; /* of weights */
     char *folder;   /* where they lie until they are freed; NULL */
 } run_files;
-err run_files_make(run_session *s, run_files *out); /* after an error to be freed, too */
+/* train.json of the step just done. Appended. */
+void run_plan_write(const run_session *s, bytes *out);
+/* With that plan. After an error to be freed, too. */
+err run_files_make(run_session *s, bytes_view plan, run_files *out);
 void run_files_free(run_files *files);              /* a zeroed one is fine */
 
 /* Once, after a loss that is not finite: ERR_FORMAT names file and tensor of the base that is to blame. */
@@ -176,6 +179,8 @@ err run_place(const run_session *s, char **device, int *threads);
 err run_save_state(run_session *s);
 /* State, files, commit, and with `tag` a tag; then rows. */
 err run_checkpoint(run_session *s, bool tag);
+/* The commit of the state put back, which was due when the run was killed. */
+void run_checkpoint_due(run_session *s);
 /* A tag on the commit of the best step, when there is one. */
 void run_tag_best(run_session *s);
 void run_prune_states(run_session *s);

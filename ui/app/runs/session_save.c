@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "repo/checkpoint.h"
 #include "repo/tag.h"
+#include "ui/app/runs/due.h"
 #include "ui/app/runs/session_internal.h"
 
 enum { TAG_TRIES = 1000, FAILED_SAVES_MAX = 2 };
@@ -122,7 +123,7 @@ static void number_text(bytes *out, double value)
     if (isfinite(value)) bytes_printf(out, "%.6g", value);
 }
 
-static size_t trailers_make(const run_session *s, bytes *texts, repo_trailer *out)
+static size_t trailers_make(const run_session *s, const ui_run_due *due, bytes *texts, repo_trailer *out)
 {
     static const char *const keys[] = {"Train-Loss",  "Eval-Loss",   "Training-Run", "Training-Step",
                                        "Base-Commit", "Data-Digest", "Seed"};
@@ -131,25 +132,25 @@ static size_t trailers_make(const run_session *s, bytes *texts, repo_trailer *ou
     number_text(&texts[0], s->last_loss);
     number_text(&texts[1], s->last_eval);
     bytes_append_text(&texts[2], s->plan.id);
-    bytes_printf(&texts[3], "%llu", (unsigned long long)training_trainer_step_number(s->trainer));
+    bytes_printf(&texts[3], "%llu", (unsigned long long)due->step);
     bytes_append_text(&texts[4], s->plan.base_commit);
-    bytes_printf(&texts[5], "sha256:%s", training_data_borrow_digest(s->data));
+    bytes_printf(&texts[5], "sha256:%s", due->data);
     bytes_printf(&texts[6], "%lld", (long long)s->plan.settings.seed);
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         if (texts[i].size) out[count++] = (repo_trailer){keys[i], bytes_text(&texts[i])};
     return count;
 }
 
-static err commit_files(run_session *s, repo_handle *r, const run_files *files, repo_checkpoint_done *done)
+static err commit_files(run_session *s, repo_handle *r, const ui_run_due *due, const run_files *files,
+                        repo_checkpoint_done *done)
 {
     CLEANUP(bytes_free) bytes subject = {0};
     bytes texts[7] = {{0}};
     repo_trailer trailers[7];
 
-    bytes_printf(&subject, "Train %s: step %llu", s->plan.adapter,
-                 (unsigned long long)training_trainer_step_number(s->trainer));
+    bytes_printf(&subject, "Train %s: step %llu", s->plan.adapter, (unsigned long long)due->step);
     if (isfinite(s->last_eval)) bytes_printf(&subject, ", eval loss %.4f", s->last_eval);
-    size_t count = trailers_make(s, texts, trailers);
+    size_t count = trailers_make(s, due, texts, trailers);
     /* What an attempt before this one committed, and was killed before it had said so. */
     const repo_trailer known[] = {{"Training-Run", bytes_text(&texts[2])},
                                   {"Training-Step", bytes_text(&texts[3])}};
@@ -209,37 +210,61 @@ static void commit_row(run_session *s, const char *commit, const char *tag, uint
     run_say(s, event);
 }
 
-static err commit_and_tag(run_session *s, const run_files *files, bool tag)
+static err commit_and_tag(run_session *s, const ui_run_due *due, const run_files *files)
 {
     repo_handle *r = NULL;
     repo_checkpoint_done done;
     char tagged[128] = "";
-    uint64_t step = training_trainer_step_number(s->trainer);
 
     err e = repo_open(&s->context, s->plan.folder, &r);
-    if (!e.code) e = commit_files(s, r, files, &done);
-    if (!e.code && tag) e = tag_commit(s, r, done.commit.hex, step, tagged);
+    if (!e.code) e = commit_files(s, r, due, files, &done);
+    if (!e.code && due->tag) e = tag_commit(s, r, done.commit.hex, due->step, tagged);
     repo_close(r);
-    if (!e.code) commit_row(s, done.commit.hex, tagged, step, files->bytes, s->last_eval);
+    if (!e.code) commit_row(s, done.commit.hex, tagged, due->step, files->bytes, s->last_eval);
     return e;
+}
+
+/* Of the state that is saved already. */
+static err make_commit(run_session *s, const ui_run_due *due)
+{
+    CLEANUP(run_files_free) run_files files = {0};
+    err e = run_files_make(s, bytes_borrow(&due->plan), &files);
+    if (!e.code) e = commit_and_tag(s, due, &files);
+    if (e.code) {
+        run_warn(s, "commit at step %llu: %s", (unsigned long long)due->step, e.text);
+        return e;
+    }
+    ui_run_due_done(s->folder);
+    run_prune_states(s);
+    return ERR_OK;
 }
 
 err run_checkpoint(run_session *s, bool tag)
 {
-    CLEANUP(run_files_free) run_files files = {0};
-    double began = clock_seconds();
+    CLEANUP(ui_run_due_free)
+    ui_run_due due = {.step = training_trainer_step_number(s->trainer), .tag = tag};
+    double began = clock_seconds(), save_ms = s->save_ms;
 
-    err e = run_save_state(s);
+    memcpy(due.data, training_data_borrow_digest(s->data), SHA256_HEX_SIZE);
+    run_plan_write(s, &due.plan);
+    err e = ui_run_due_save(s->folder, &due);
+    if (e.code) run_warn(s, "%s", e.text);
+    e = run_save_state(s);
     if (e.code) return e; /* told */
-    e = run_files_make(s, &files);
-    if (!e.code) e = commit_and_tag(s, &files, tag);
-    s->save_ms += (clock_seconds() - began) * 1000;
-    if (e.code)
-        run_warn(s, "commit at step %llu: %s", (unsigned long long)training_trainer_step_number(s->trainer),
-                 e.text);
-    else
-        run_prune_states(s);
+    e = make_commit(s, &due);
+    s->save_ms = save_ms + (clock_seconds() - began) * 1000; /* with the state's */
     return e;
+}
+
+void run_checkpoint_due(run_session *s)
+{
+    CLEANUP(ui_run_due_free) ui_run_due due = {0};
+    err e = ui_run_due_load(s->folder, &due);
+    if (e.code == ERR_NOT_FOUND) return;
+    if (e.code)
+        run_warn(s, "%s", e.text);
+    else if (due.step == s->saved_step)
+        (void)make_commit(s, &due);
 }
 
 void run_tag_best(run_session *s)
