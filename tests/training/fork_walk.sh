@@ -19,6 +19,7 @@ before=$(git -C "$model" rev-parse main)
 
 say 'it is not resumed, and says what takes more steps'
 ran 1 "is done after 4 steps: hyprstream train --resume $parent --extend STEPS takes more" train --resume last
+ran 1 "no process runs $parent, which is done: hyprstream runs show $parent" attach last
 ran 2 '--extend STEPS goes with --resume RUN' train tiny --data "$data" --extend 3
 ran 2 'leave out --window' train --resume last --extend 3 --window 8
 ran 1 'has taken all of its 4 steps' train --resume last --lr 0.001
@@ -41,6 +42,32 @@ say "its commit's plan leads there from the beginning"
 "$program" train tiny --from main --data "$data" --branch again >"$home/log" 2>&1 || fail "from: $(tail -3 "$home/log")"
 same "$(git -C "$model" show again:adapters/01_short.safetensors | sha256sum)" \
     "$(git -C "$model" show main:adapters/01_short.safetensors | sha256sum)" 'the adapter made again'
+
+say 'what lies outside of the repository is that of the commit, and the plan leads there again'
+sed -n 25,32p "$demo/data/polite.jsonl" >"$home/eval.jsonl"
+first=$demo/adapters/01_brief.safetensors other=$demo/adapters/02_pirate.safetensors
+outside="--eval-file $home/eval.jsonl --init-adapter $first"
+printf '{\n' >"$home/broken.jsonl"
+ran 1 'broken.jsonl:1' train tiny --data "$data" --eval-file "$home/broken.jsonl" --dry-run
+# shellcheck disable=SC2086 # words
+"$program" train tiny:main --data "$data" $outside --adapter second --branch second --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.005 \
+    --window 4 --max-length 96 --steps 4 >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
+again="train tiny --from second --adapter second --branch second-again --data $data"
+# shellcheck disable=SC2086
+{
+    ran 2 'the run of the commit had a file for --init-adapter (sha256 ' $again --eval-file "$home/eval.jsonl"
+    ran 2 'the run of the commit had a file for --eval-file (sha256 ' $again --init-adapter "$first"
+    ran 2 'the run of the commit had no --eval-file: leave it out' train tiny --from main --adapter short --branch again --data "$data" \
+        --eval-file "$home/eval.jsonl"
+    ran 1 "$(basename "$other") is not that of the commit" $again --eval-file "$home/eval.jsonl" --init-adapter "$other"
+    "$program" $again $outside >"$home/log" 2>&1 || fail "from: $(tail -3 "$home/log")"
+}
+same "$(git -C "$model" show second-again:adapters/02_second.safetensors | sha256sum)" \
+    "$(git -C "$model" show second:adapters/02_second.safetensors | sha256sum)" 'the adapter made again'
+tail -1 "$home/eval.jsonl" >>"$home/eval.jsonl"
+ran 1 'eval.jsonl changed: run' train --resume last --extend 4
+# shellcheck disable=SC2086
+ran 1 "eval.jsonl is not that of the commit" $again $outside
 
 say 'a rate that is changed while it runs is recorded, and a stopped run may go on with another one'
 "$program" train tiny --data "$data" --adapter rated --branch rated --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.005 \
@@ -73,5 +100,5 @@ import json, sys
 o = json.loads(open(sys.argv[1]).readline())
 assert o["event"] == "forked" and o["steps"] == 400 and abs(o["lr"] / o["lr_before"] - 0.5) < 1e-9, o
 PY
-same "$(json 'len(o["runs"])' runs list)" 4 'runs after a dry run'
+same "$(json 'len(o["runs"])' runs list)" 6 'runs after a dry run'
 exit "$((failures > 0))"

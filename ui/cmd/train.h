@@ -28,8 +28,17 @@ void ui_train_plan_free(ui_train_plan *plan); /* a zeroed one is fine */
 /* Where the ranks of an estimate share memory: "on this machine". */
 const char *ui_train_room_name(const training_estimate *m);
 
-/* The plan of the commit's adapter (train --from): settings, base commit, changes, name. */
-err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, char **digest, char **init_sha256);
+/* sha256 of what a commit's run read from outside of the repository; NULL: nothing of that kind. */
+typedef struct ui_train_sources {
+    char *data, *eval, *init;
+} ui_train_sources;
+void ui_train_sources_free(ui_train_sources *sources); /* zeroed ones are fine */
+/* The plan of the commit's adapter (train --from): settings, base commit, changes, name. The caller frees
+ * *sources. */
+err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, ui_train_sources *sources);
+/* Whether --eval-file and --init-adapter name what the commit's run had. ERR_USAGE: one is wanted, or too
+ * much. */
+err ui_train_sources_check(const ui_train_sources *sources, const ui_run_plan *plan);
 
 /* The model of a plan without its weights, and the data as they lie there now; the caller frees both. */
 err ui_train_open_data(ui_cli *cli, const ui_run_plan *plan, engine_model **model, training_data **data);

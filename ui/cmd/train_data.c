@@ -36,12 +36,22 @@ static const char *learned_at(const ui_run_plan *plan, const ui_run_change *chan
     return last ? last->data : plan->data_digest;
 }
 
+static err check_eval(const ui_run_plan *plan)
+{
+    char there[SHA256_HEX_SIZE];
+    if (!*plan->eval_file) return ERR_OK;
+    err e = training_data_digest((const char *const *)&plan->eval_file, 1, there);
+    if (!e.code && strcmp(there, plan->eval_digest) != 0) e = ui_run_other_eval(plan, there);
+    return e;
+}
+
 err ui_train_data_look(ui_cli *cli, const ui_arguments *a, const ui_run_plan *plan,
                        const ui_run_change *changes, size_t count, uint64_t step, bool *other,
                        ui_train_data *out)
 {
     const char *learned = learned_at(plan, changes, count, step);
-    err e = training_data_digest((const char *const *)plan->data, plan->data_count, out->digest);
+    err e = check_eval(plan);
+    if (!e.code) e = training_data_digest((const char *const *)plan->data, plan->data_count, out->digest);
     if (e.code) return e;
     *other = strcmp(out->digest, learned) != 0;
     if (!*other) return ERR_OK;

@@ -8,6 +8,7 @@
 #include "engine/weights.h"
 #include "repo/resolve.h"
 #include "ui/app/model_source.h"
+#include "ui/app/runs/setup.h"
 #include "ui/cmd/model_open.h"
 #include "ui/cmd/repo_open.h"
 #include "ui/cmd/train.h"
@@ -82,7 +83,13 @@ static err check_one_data(const ui_train_plan *p)
                     (unsigned long long)c->step);
 }
 
-static err read_plan(bytes_view json, ui_train_plan *out, char **digest, char **init_sha256)
+static char *digest_of(const json_node *root, const char *of, const char *key)
+{
+    bytes_view hex = json_text(json_get(json_get(root, of), key));
+    return hex.size ? memory_text_n(hex.data, hex.size) : NULL;
+}
+
+static err read_plan(bytes_view json, ui_train_plan *out, ui_train_sources *sources)
 {
     CLEANUP(arena_free) arena a = {0};
     const json_node *root = NULL;
@@ -91,7 +98,6 @@ static err read_plan(bytes_view json, ui_train_plan *out, char **digest, char **
     if (json_int(json_get(root, "format"), 0) != 1) return err_make(ERR_UNSUPPORTED, "format: expected 1");
     bytes_view commit = json_text(json_get(json_get(root, "base"), "commit"));
     bytes_view data = json_text(json_get(json_get(root, "data"), "digest"));
-    bytes_view init = json_text(json_get(json_get(root, "init_adapter"), "sha256"));
     bytes_view device = json_text(json_get(root, "device")), dtype = json_text(json_get(root, "dtype"));
     if (commit.size != 40 || data.size != 64 || !device.size || !dtype.size)
         return err_make(ERR_FORMAT, "base.commit, data.digest, device or dtype is not there");
@@ -110,12 +116,13 @@ static err read_plan(bytes_view json, ui_train_plan *out, char **digest, char **
     if (world < 1 || world > UI_RUN_WORLD_MAX)
         return err_make(ERR_FORMAT, "world_size: expected a number from 1 to %d", UI_RUN_WORLD_MAX);
     out->plan.world_size = (int)world;
-    *digest = memory_text_n(data.data, data.size);
-    if (init.size) *init_sha256 = memory_text_n(init.data, init.size);
+    sources->data = digest_of(root, "data", "digest");
+    sources->eval = digest_of(root, "eval_data", "digest");
+    sources->init = digest_of(root, "init_adapter", "sha256");
     return ERR_OK;
 }
 
-err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, char **digest, char **init_sha256)
+err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, ui_train_sources *sources)
 {
     CLEANUP(ui_model_word_free) ui_model_word word = {0};
     CLEANUP(ui_repo_end) ui_repo repo = {0};
@@ -140,10 +147,46 @@ err ui_train_from(ui_cli *cli, const ui_arguments *a, ui_train_plan *out, char *
         const char *file = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
         free(out->plan.adapter);
         out->plan.adapter = memory_text_n(file, strlen(file) - strlen(ENDING));
-        e = read_plan(bytes_borrow(&json), out, digest, init_sha256);
+        e = read_plan(bytes_borrow(&json), out, sources);
         if (e.code) e = err_note(e, "%s of %s", name, commit);
     }
     engine_files_free(now);
     engine_files_free(before);
+    return e;
+}
+
+/* -- what lies outside -------------------------------------------------------------------------------------
+ */
+
+void ui_train_sources_free(ui_train_sources *sources)
+{
+    free(sources->data);
+    free(sources->eval);
+    free(sources->init);
+    *sources = (ui_train_sources){0};
+}
+
+/* wanted, there: NULL where there is none. */
+static err check_source(const char *option, const char *wanted, const char *path, const char *there)
+{
+    if (!wanted && !*path) return ERR_OK;
+    if (!wanted) return err_make(ERR_USAGE, "the run of the commit had no --%s: leave it out", option);
+    if (!*path)
+        return err_make(
+            ERR_USAGE,
+            "the run of the commit had a file for --%s (sha256 %.12s): --%s PATH says where it lies", option,
+            wanted, option);
+    if (strcmp(wanted, there) == 0) return ERR_OK;
+    return err_make(ERR_CONFLICT, "--%s %s is not that of the commit: its sha256 is %.12s, expected %.12s",
+                    option, path, there, wanted);
+}
+
+err ui_train_sources_check(const ui_train_sources *sources, const ui_run_plan *plan)
+{
+    char *init = NULL;
+    err e = *plan->init_adapter ? run_init_sha256(plan->init_adapter, &init) : ERR_OK;
+    if (!e.code) e = check_source("init-adapter", sources->init, plan->init_adapter, init);
+    if (!e.code) e = check_source("eval-file", sources->eval, plan->eval_file, plan->eval_digest);
+    free(init);
     return e;
 }

@@ -334,11 +334,27 @@ err ui_train_open_data(ui_cli *cli, const ui_run_plan *plan, engine_model **mode
     return e;
 }
 
+/* Read once before the run does, so that what is wrong with it is said now. */
+static err read_eval_file(const engine_model *model, ui_run_plan *plan)
+{
+    training_data_options how = training_settings_data(&plan->settings);
+    const char *path = plan->eval_file;
+    training_data *data = NULL;
+
+    if (!*path) return ERR_OK;
+    how.held_out = 0;
+    err e = training_data_open(&path, 1, model, &how, &data);
+    if (!e.code) set_text(&plan->eval_digest, training_data_borrow_digest(data));
+    training_data_free(data);
+    return e.code ? err_note(e, "--eval-file") : e;
+}
+
 static err read_data(ui_cli *cli, const char *digest, const training_ranks *ranks, ui_train_plan *out)
 {
     engine_model *model = NULL;
     training_data *data = NULL;
     err e = ui_train_open_data(cli, &out->plan, &model, &data);
+    if (!e.code) e = read_eval_file(model, &out->plan);
     if (!e.code) e = plan_of_data(data, model, digest, ranks, out);
     training_data_free(data);
     engine_model_free(model);
@@ -366,25 +382,20 @@ static err check_memory(const training_estimate *m)
 
 err ui_train_plan_make(ui_cli *cli, const ui_arguments *a, const training_ranks *ranks, ui_train_plan *out)
 {
-    char *digest = NULL, *init_sha256 = NULL;
+    CLEANUP(ui_train_sources_free) ui_train_sources from = {0};
 
     *out = (ui_train_plan){0};
     ui_run_plan_init(&out->plan);
     if (!a->word_count) return err_make(ERR_USAGE, "which model: hyprstream train MODEL --data FILE");
-    err e = ui_arguments_has(a, "from") ? ui_train_from(cli, a, out, &digest, &init_sha256) : ERR_OK;
+    err e = ui_arguments_has(a, "from") ? ui_train_from(cli, a, out, &from) : ERR_OK;
     if (!e.code) e = read_settings(a, &out->plan.settings);
     if (!e.code) e = read_paths(a, &out->plan);
-    if (!e.code && init_sha256 && !*out->plan.init_adapter)
-        e = err_make(ERR_USAGE,
-                     "the run began with an adapter (sha256 %.12s): --init-adapter PATH says where it lies",
-                     init_sha256);
     if (!e.code) e = read_device(cli, a, &out->plan);
     if (!e.code) e = check_full(a, &out->plan);
     if (!e.code) e = find_repository(cli, a, &out->plan);
-    if (!e.code) e = read_data(cli, digest, ranks, out);
+    if (!e.code) e = read_data(cli, from.data, ranks, out);
+    if (!e.code && ui_arguments_has(a, "from")) e = ui_train_sources_check(&from, &out->plan);
     if (!e.code) e = choose_adapter(cli, a, &out->plan);
     if (!e.code) e = check_memory(&out->estimate);
-    free(digest);
-    free(init_sha256);
     return e;
 }

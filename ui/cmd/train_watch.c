@@ -23,14 +23,32 @@ static void on_terminate(int number)
     terminated = 1;
 }
 
+/* What lets it go on, where something does. */
+static err not_running(ui_cli *cli, const char *id)
+{
+    ui_run_store *store = NULL;
+    ui_run_list one = {0};
+    const char *state_folder = settings_borrow_folders(cli->settings)->state;
+
+    err e = ui_run_store_open(state_folder, &store);
+    if (!e.code) e = ui_run_store_find(store, id, &one);
+    const char *state = e.code ? "" : ui_run_state_shown(&one.rows[0], state_folder);
+    if (!e.code && strcmp(state, "done") == 0)
+        e = err_make(ERR_NOT_FOUND, "no process runs %s, which is done: hyprstream runs show %s", id, id);
+    else if (!e.code)
+        e = err_make(ERR_NOT_FOUND, "no process runs %s: hyprstream train --resume %s goes on", id, id);
+    ui_run_list_free(&one);
+    ui_run_store_free(store);
+    return e;
+}
+
 err ui_watch_connect(ui_cli *cli, const char *id, ui_run_client **out)
 {
     env environment = env_of_process();
     char *folder = ui_run_folder(settings_borrow_folders(cli->settings)->state, id);
     char *path = ui_run_socket_path(&environment, folder, id);
     err e = ui_run_client_new(path, out);
-    if (e.code == ERR_NOT_FOUND)
-        e = err_make(ERR_NOT_FOUND, "no process runs %s: hyprstream train --resume %s goes on", id, id);
+    if (e.code == ERR_NOT_FOUND) e = not_running(cli, id);
     free(path);
     free(folder);
     return e;

@@ -30,6 +30,7 @@ static const struct {
     {"data_digest", offsetof(ui_run_plan, data_digest), true},
     {"device", offsetof(ui_run_plan, device), true},
     {"dtype", offsetof(ui_run_plan, dtype), true},
+    {"eval_digest", offsetof(ui_run_plan, eval_digest), false},
     {"eval_file", offsetof(ui_run_plan, eval_file), false},
     {"folder", offsetof(ui_run_plan, folder), true},
     {"init_adapter", offsetof(ui_run_plan, init_adapter), false},
@@ -309,4 +310,13 @@ err ui_run_other_data(const char *id, const char *digest_learned, const char *di
                     "the data changed: run %s learns from sha256:%.12s, here is sha256:%.12s; --resume %s "
                     "--allow-data-change begins a new epoch of what is here, from the last state",
                     id, digest_learned, digest_there, id);
+}
+
+err ui_run_other_eval(const ui_run_plan *plan, const char *digest_there)
+{
+    return err_make(
+        ERR_CONFLICT,
+        "%s changed: run %s is evaluated on sha256:%.12s, here is sha256:%.12s: put it back, or begin "
+        "a run of its own with --init-adapter",
+        file_name(plan->eval_file), plan->id, plan->eval_digest, digest_there);
 }

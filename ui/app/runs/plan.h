@@ -40,7 +40,7 @@ typedef struct ui_run_plan {
     char *device, *dtype;   /* as in engine_model_options */
     char **data;            /* absolute paths */
     size_t data_count;
-    char *eval_file;                   /* "": what is held out */
+    char *eval_file, *eval_digest;     /* "": what is held out */
     char *data_digest;                 /* of `data` */
     char *init_adapter;                /* path or name in the model; "": none */
     char *parent;                      /* run that this one was forked from; "": none */
@@ -79,5 +79,7 @@ const char *ui_run_state_shown(const ui_run_row *row, const char *state_folder);
 err ui_run_other_world(const char *id, size_t planned, size_t there);
 /* Why it does not go on with data of another digest, and what lets it. */
 err ui_run_other_data(const char *id, const char *digest_learned, const char *digest_there);
+/* Why it does not go on when the file that it is evaluated on has another digest. */
+err ui_run_other_eval(const ui_run_plan *plan, const char *digest_there);
 
 #endif

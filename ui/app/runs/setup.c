@@ -76,6 +76,8 @@ static err open_data(run_session *s)
         const char *path = s->plan.eval_file;
         how.held_out_bounded = false;
         e = training_data_open(&path, 1, s->model, &how, &s->eval_data);
+        if (!e.code && strcmp(training_data_borrow_digest(s->eval_data), s->plan.eval_digest) != 0)
+            e = ui_run_other_eval(&s->plan, training_data_borrow_digest(s->eval_data));
     }
     return e;
 }
@@ -92,22 +94,37 @@ static err file_sha256(engine_files *files, const char *name, char **out)
     return ERR_OK;
 }
 
-/* The path of a pair's weights, or of a PEFT folder. */
-static err warm_start(run_session *s)
+/* The path of a pair's weights, or of a PEFT folder; *name is NULL then. The caller frees *files and *digest.
+ */
+static err open_init(const char *path, engine_files **files, const char **name, char **digest)
 {
-    const char *path = s->plan.init_adapter;
     bool folder = file_is_folder(path);
     char *parent = folder ? memory_text(path) : file_parent(path);
-    const char *name = folder ? "adapter_model.safetensors" : file_name(path);
-    engine_files *files = NULL;
-    err e = engine_files_open_folder(parent, &files);
-    if (!e.code) e = file_sha256(files, name, &s->init_sha256);
-    if (!e.code)
-        e = engine_trainable_from_adapter(engine_model_borrow_decoder(s->model), files, folder ? NULL : name,
-                                          &s->trainable);
-    engine_files_free(files);
+    *name = folder ? NULL : file_name(path);
+    err e = engine_files_open_folder(parent, files);
+    if (!e.code) e = file_sha256(*files, folder ? "adapter_model.safetensors" : *name, digest);
     free(parent);
-    return e.code ? err_note(e, "begin with %s", path) : e;
+    return e;
+}
+
+err run_init_sha256(const char *path, char **out)
+{
+    engine_files *files = NULL;
+    const char *name;
+    err e = open_init(path, &files, &name, out);
+    engine_files_free(files);
+    return e;
+}
+
+static err warm_start(run_session *s)
+{
+    engine_files *files = NULL;
+    const char *name;
+    err e = open_init(s->plan.init_adapter, &files, &name, &s->init_sha256);
+    if (!e.code)
+        e = engine_trainable_from_adapter(engine_model_borrow_decoder(s->model), files, name, &s->trainable);
+    engine_files_free(files);
+    return e.code ? err_note(e, "begin with %s", s->plan.init_adapter) : e;
 }
 
 static err make_trainer(run_session *s)
