@@ -140,7 +140,7 @@ typedef struct run_files {
 void run_plan_write(const run_session *s, bytes *out);
 /* With that plan. After an error to be freed, too. */
 err run_files_make(run_session *s, bytes_view plan, run_files *out);
-void run_files_free(run_files *files);              /* a zeroed one is fine */
+void run_files_free(run_files *files); /* a zeroed one is fine */
 
 /* Once, after a loss that is not finite: ERR_FORMAT names file and tensor of the base that is to blame. */
 err run_check_base(run_session *s);
