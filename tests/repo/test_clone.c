@@ -73,6 +73,14 @@ static void check_sound(const char *name)
                "");
 }
 
+/* What cloning over git or ssh would try for half a minute: the LFS server of an address that has none. */
+static void lfs_is_elsewhere(bool on)
+{
+    /* libgit2 does not know GIT_CONFIG_GLOBAL. */
+    git_box_do(on ? "git init -q --bare elsewhere && git config -f home/.gitconfig lfs.url file://$PWD/elsewhere"
+                  : "rm home/.gitconfig");
+}
+
 /* ---- what is cloned ---- */
 
 TEST(a_path_is_cloned_with_its_objects_shared)
@@ -100,6 +108,28 @@ TEST(a_path_is_cloned_with_its_objects_shared)
     const repo_model_row *row = repo_models_find(models, "far");
     check_true(row && row->state == REPO_MODEL_READY && row->missing_count == 1);
     check_text(row->url, box("far.git"));
+}
+
+static bool until_two_seconds(void *context_seconds, const repo_progress *p)
+{
+    double *began = context_seconds;
+    (void)p;
+    if (*began == 0) *began = clock_seconds();
+    return clock_seconds() - *began < 2;
+}
+
+TEST(a_folder_that_takes_its_time_is_no_silent_server)
+{
+    double began = 0;
+    given();
+    git_box_do("cp -r far.git slow.git && rm -f slow.git/packed-refs && mkfifo slow.git/packed-refs");
+    check_ok(settings_override(changed, "network.timeout", "1"));
+    context.watch = (repo_watch){until_two_seconds, &began};
+    err e = cloned(&(repo_clone_options){.url = box("slow.git")});
+    context.watch = (repo_watch){0};
+    check_ok(settings_override(changed, "network.timeout", "60"));
+    check_int(e.code, ERR_CANCELLED);
+    check_nothing_left();
 }
 
 TEST(any_ref_may_be_checked_out)
@@ -177,8 +207,10 @@ TEST(a_server_of_git_is_cloned_from)
         "--reuseaddr $PWD/far.git >/dev/null 2>&1 & sleep 0.3; kill -0 $! 2>/dev/null && break; done; echo "
         "$port > port");
     snprintf(url, sizeof url, "git://127.0.0.1:%s/far.git", git_box_said("cat port"));
+    lfs_is_elsewhere(true);
     err e = repo_clone(models, &(repo_clone_options){.url = url, .name = "served"}, &report);
     err short_one = cloned(&(repo_clone_options){.url = url, .name = "short", .depth = 1});
+    lfs_is_elsewhere(false);
     git_box_do("kill $(cat daemon.pid)");
     check_ok(e);
     check_ok(short_one);
@@ -244,11 +276,13 @@ TEST(ssh_is_cloned_from_with_a_key)
         "/usr/sbin/sshd -f sshd.conf -E sshd.log && echo $port > port && "
         "for i in $(seq 100); do test -s sshd.pid && break; sleep 0.05; done");
     snprintf(address, sizeof address, "ssh://root@127.0.0.1:%s%s", git_box_said("cat port"), box("far.git"));
+    lfs_is_elsewhere(true);
     err stranger = cloned(&(repo_clone_options){.url = address, .name = "known"});
     git_box_do("ssh-keyscan -p $(cat port) 127.0.0.1 > home/.ssh/known_hosts 2>/dev/null");
     err known = cloned(&(repo_clone_options){.url = address, .name = "known"});
     git_box_do("mv home/.ssh/id_ed25519 home/.ssh/other");
     err refused = cloned(&(repo_clone_options){.url = address, .name = "more"});
+    lfs_is_elsewhere(false);
     git_box_do("kill $(cat sshd.pid)");
     check_fails(stranger, ERR_DENIED, "ssh-keyscan -p");
     check_ok(known);
@@ -366,6 +400,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         RUN(a_path_is_cloned_with_its_objects_shared),
+        RUN(a_folder_that_takes_its_time_is_no_silent_server),
         RUN(any_ref_may_be_checked_out),
         RUN(a_depth_is_kept_and_said_and_further_remotes_are_there),
         RUN(an_empty_repository_and_one_whose_HEAD_points_nowhere),
