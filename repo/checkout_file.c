@@ -21,7 +21,9 @@
 enum {
     COPY_PART_BYTES = 8 << 20,
     LAYER_DATE = 946684800, /* 2000-01-01 00:00 UTC */
-    DATE_BACK_S = 1,
+    /* A date in the second of the index would make git read the file again; file systems stamp by a clock
+     * that lags by some milliseconds. */
+    DATE_BACK_S = 2,
     LINK_BYTES_MAX = 4095,
     PROGRAM_LOOK_MS = 100,
     WORDS_BYTES_MAX = 300,

@@ -23,6 +23,7 @@
 enum {
     PROBE_BYTES = 4096,
     LINK_DATE = 946684800, /* 2000-01-01: what is linked is one file, with one date, everywhere */
+    DATE_BACK_S = 2,       /* older than the index, by whatever clock the file system stamps it */
 };
 
 /* ---- probes ---- */
@@ -153,7 +154,7 @@ static err copy_place(void *context, const char *object, int folder_fd, const ch
     if (!e.code) {
         struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
         clock_gettime(CLOCK_REALTIME, &times[1]);
-        times[1] = (struct timespec){.tv_sec = times[1].tv_sec - 1}; /* older than the index */
+        times[1] = (struct timespec){.tv_sec = times[1].tv_sec - DATE_BACK_S};
         (void)futimens(to, times);
     }
     free(part);
