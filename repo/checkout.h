@@ -9,6 +9,14 @@
 #include "repo/handle.h"
 #include "xet/pointer.h"
 
+enum {
+    REPO_LINKED_DATE =
+        946684800, /* 2000-01-01 00:00 UTC: what is linked is one file with one date, everywhere */
+    /* So much older than now is what is made: a date in the second of the index would make git read the file
+     * again, and file systems stamp the index by a clock that lags by some milliseconds. */
+    REPO_DATE_BACK_S = 2,
+};
+
 /* A large file that is not in the store: its pointer stands in the worktree. */
 typedef struct repo_missing {
     char *path;

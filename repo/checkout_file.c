@@ -20,10 +20,6 @@
 
 enum {
     COPY_PART_BYTES = 8 << 20,
-    LAYER_DATE = 946684800, /* 2000-01-01 00:00 UTC */
-    /* A date in the second of the index would make git read the file again; file systems stamp by a clock
-     * that lags by some milliseconds. */
-    DATE_BACK_S = 2,
     LINK_BYTES_MAX = 4095,
     PROGRAM_LOOK_MS = 100,
     WORDS_BYTES_MAX = 300,
@@ -74,7 +70,7 @@ static err date_set(const repo_maker *m, int folder_fd, const char *name, const 
 
     clock_gettime(CLOCK_REALTIME, &now);
     times[0] = (struct timespec){.tv_nsec = UTIME_OMIT};
-    times[1] = (struct timespec){.tv_sec = m->layer ? LAYER_DATE : now.tv_sec - DATE_BACK_S};
+    times[1] = (struct timespec){.tv_sec = m->layer ? REPO_LINKED_DATE : now.tv_sec - REPO_DATE_BACK_S};
     if (utimensat(folder_fd, name, times, AT_SYMLINK_NOFOLLOW) != 0) return err_errno("write %s", path);
     return ERR_OK;
 }
@@ -301,7 +297,7 @@ static bool object_is_whole(repo_maker *m, const char *path, const xet_pointer *
     struct stat info;
     bool whole = true;
 
-    if (stat(object, &info) == 0 && info.st_nlink > 1 && info.st_mtim.tv_sec != LAYER_DATE)
+    if (stat(object, &info) == 0 && info.st_nlink > 1 && info.st_mtim.tv_sec != REPO_LINKED_DATE)
         whole = xet_store_verify(m->r->store, pointer->oid).code != ERR_FORMAT;
     free(object);
     if (whole) return true;

@@ -159,6 +159,7 @@ static err clone_run(cloning *k, bytes_view request)
 {
     repo_id commit = {""};
 
+    repo_net_goes_to(k->n, k->url);
     err e = repository_make(k);
     if (!e.code) e = remote_make(k, "origin", k->url);
     if (!e.code) e = further_remotes(k, request);

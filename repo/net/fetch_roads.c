@@ -229,6 +229,7 @@ static err road_choose(repo_net_fetch *f, repo_net_road *out)
     const char *url = git_remote_url(f->remote);
     bool shallow = f->depth || f->unshallow || git_repository_is_shallow(f->r->git);
 
+    repo_net_goes_to(f->n, url);
     err e = repo_net_road_of(f->n, url, shallow, out);
     if (e.code != ERR_UNSUPPORTED || !f->depth || git_repository_is_shallow(f->r->git)) return e;
     err whole = repo_net_road_of(f->n, url, false, out);

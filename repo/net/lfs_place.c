@@ -142,7 +142,7 @@ static char *folder_of(const repo_handle *r, const char *address)
 
 static err derive(const repo_handle *r, const char *address, char **out)
 {
-    if (repo_net_is_path(address) || text_starts_with(address, "file://")) {
+    if (repo_net_is_here(address)) {
         *out = folder_of(r, address);
         return *out ? ERR_OK : err_make(ERR_NOT_FOUND, "%s is no git repository", address);
     }

@@ -37,6 +37,7 @@ typedef struct call {
     repo_lines errors;
     char last_words[REPO_LINE_BYTES_MAX]; /* the child's last line on standard error */
     repo_progress progress;
+    bool is_here; /* what is talked to is a folder, whose disk may take its time */
     double told_at, heard_at, cancel_at;
     int64_t began_at; /* as files are dated */
     err reason;       /* why we cancelled */
@@ -113,14 +114,11 @@ static bool waits_for_server(repo_phase phase)
            phase == REPO_SENDING;
 }
 
-/* Whose disk may take its time. */
-static bool is_folder_here(const char *label) { return *label == '/' || text_starts_with(label, "file://"); }
-
 static void silence_look(call *k, double now)
 {
     int64_t limit = settings_integer(k->context->settings, "network.timeout");
 
-    if (!waits_for_server(k->progress.phase) || is_folder_here(k->options->label)) return;
+    if (!waits_for_server(k->progress.phase) || k->is_here) return;
     if (now - k->heard_at < (double)limit) return;
     char *label = repo_url_without_login(k->options->label);
     cancel(k, err_make(ERR_IO, "%s: the server was silent for %lld s: given up", label, (long long)limit));
@@ -141,6 +139,7 @@ static void progress_read(call *k, bytes_view payload)
                                   .bytes_done = field_number(payload, "bytes_done"),
                                   .bytes_total = field_number(payload, "bytes_total")};
     snprintf(k->progress.text, sizeof k->progress.text, "%s", text ? text : "");
+    k->is_here = field_flag(payload, "here");
 }
 
 static void question_answer(call *k, bytes_view payload)

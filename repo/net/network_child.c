@@ -38,6 +38,7 @@ typedef struct child {
     frame_reader frames;
     bytes request;
     repo_progress told; /* last */
+    bool told_here;
     double told_at;
     size_t counted; /* objects, by the server */
     bool cancelled;
@@ -87,16 +88,19 @@ static void progress_send(child *c, const repo_progress *p)
     CLEANUP(bytes_free) bytes payload = {0};
     double now = clock_seconds();
 
-    if (same_progress(&c->told, p) && c->told_at > 0) return;
-    if (p->phase == c->told.phase && (now - c->told_at) * 1000 < TELL_EVERY_MS) return;
+    bool same_place = c->told_here == c->net.is_here;
+    if (same_place && same_progress(&c->told, p) && c->told_at > 0) return;
+    if (same_place && p->phase == c->told.phase && (now - c->told_at) * 1000 < TELL_EVERY_MS) return;
     c->told = *p;
     c->told_at = now;
+    c->told_here = c->net.is_here;
     field_add_number(&payload, "phase", p->phase);
     field_add_number(&payload, "done", p->done);
     field_add_number(&payload, "total", p->total);
     field_add_number(&payload, "bytes_done", p->bytes_done);
     field_add_number(&payload, "bytes_total", p->bytes_total);
     field_add(&payload, "text", p->text);
+    field_add_flag(&payload, "here", c->net.is_here);
     frame_send(SOCKET, FRAME_PROGRESS, bytes_borrow(&payload));
 }
 

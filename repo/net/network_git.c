@@ -225,6 +225,15 @@ static bool scheme_is(const char *url, const char *scheme)
            (text_starts_with(url + size, "://") || text_starts_with(url + size, "::"));
 }
 
+bool repo_net_is_here(const char *url) { return repo_net_is_path(url) || scheme_is(url, "file"); }
+
+void repo_net_goes_to(repo_net *n, const char *url)
+{
+    bool was = n->is_here;
+    n->is_here = repo_net_is_here(url);
+    if (n->is_here != was) (void)repo_watch_tell(&n->context->watch, &n->progress);
+}
+
 /* user@host:path */
 static bool is_scp(const char *url)
 {
@@ -278,7 +287,7 @@ static bool http_has_proxy(const repo_net *n)
 err repo_net_road_of(repo_net *n, const char *url, bool shallow, repo_net_road *out)
 {
     static const char *const own[] = {"http", "https", "git", "file", "ssh"};
-    bool is_local = repo_net_is_path(url) || scheme_is(url, "file");
+    bool is_local = repo_net_is_here(url);
     bool known = is_local || is_scp(url);
     repo_road bridged = REPO_ROAD_LIBGIT2;
 

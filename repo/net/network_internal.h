@@ -54,6 +54,7 @@ typedef struct repo_net {
     size_t objects;
     uint64_t bytes;
     repo_progress progress;
+    bool is_here;    /* what is talked to is a folder of this machine */
     void *verb_data; /* for callbacks of the verb's own: their payload is the repo_net */
 } repo_net;
 
@@ -86,6 +87,11 @@ typedef enum repo_net_road { REPO_NET_LIBGIT2, REPO_NET_GIT_PROGRAM } repo_net_r
 err repo_net_road_of(repo_net *n, const char *url, bool shallow, repo_net_road *out);
 /* A path (not an url of any kind) of this machine? */
 bool repo_net_is_path(const char *url);
+/* Such a path, or a url of one (file://)? */
+bool repo_net_is_here(const char *url);
+/* What the child is about to talk to: for a folder of this machine nobody waits for a server. Told at once.
+ */
+void repo_net_goes_to(repo_net *n, const char *url);
 
 /* The remote by name; ERR_NOT_FOUND with the names that there are. NULL: of `branch_ref`'s upstream ("": no
  * branch), else origin, else the only one. *name is the caller's. */

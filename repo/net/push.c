@@ -115,14 +115,15 @@ static const char *push_url_of(const repo_net_push *p)
 static err road_choose(repo_net_push *p, repo_net_road *out)
 {
     const char *url = push_url_of(p);
-    bool is_local = repo_net_is_path(url) || text_starts_with(url, "file:");
 
+    repo_net_goes_to(p->n, url);
     err e = repo_net_road_of(p->n, url, git_repository_is_shallow(p->r->git) == 1, out);
     if (!e.code && has_plain_commit(p)) {
         e = repo_git_program_check(p->n->context);
         *out = REPO_NET_GIT_PROGRAM;
     }
-    if (!e.code && is_local && !repo_git_program_check(p->n->context).code) *out = REPO_NET_GIT_PROGRAM;
+    if (!e.code && repo_net_is_here(url) && !repo_git_program_check(p->n->context).code)
+        *out = REPO_NET_GIT_PROGRAM;
     return e;
 }
 

@@ -22,8 +22,6 @@
 
 enum {
     PROBE_BYTES = 4096,
-    LINK_DATE = 946684800, /* 2000-01-01: what is linked is one file, with one date, everywhere */
-    DATE_BACK_S = 2,       /* older than the index, by whatever clock the file system stamps it */
 };
 
 /* ---- probes ---- */
@@ -117,7 +115,7 @@ err worktree_vfs_probe(const worktree_site *site, const overlay_backend *backend
 
 static err link_place(void *context, const char *object, int folder_fd, const char *name)
 {
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = LINK_DATE}};
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = REPO_LINKED_DATE}};
     struct stat info;
     (void)context;
 
@@ -154,7 +152,7 @@ static err copy_place(void *context, const char *object, int folder_fd, const ch
     if (!e.code) {
         struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
         clock_gettime(CLOCK_REALTIME, &times[1]);
-        times[1] = (struct timespec){.tv_sec = times[1].tv_sec - DATE_BACK_S};
+        times[1] = (struct timespec){.tv_sec = times[1].tv_sec - REPO_DATE_BACK_S};
         (void)futimens(to, times);
     }
     free(part);

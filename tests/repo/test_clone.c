@@ -110,9 +110,9 @@ TEST(a_path_is_cloned_with_its_objects_shared)
     check_text(row->url, box("far.git"));
 }
 
-static bool until_two_seconds(void *context_seconds, const repo_progress *p)
+static bool until_two_seconds(void *began_at, const repo_progress *p)
 {
-    double *began = context_seconds;
+    double *began = began_at;
     (void)p;
     if (*began == 0) *began = clock_seconds();
     return clock_seconds() - *began < 2;

@@ -281,7 +281,7 @@ static const char *given_a_server(const char *how)
                "    else: kept.append(c)\n"
                "END\n"
                "rm -f port; python3 server.py %s >/dev/null 2>&1 & echo $! > server.pid; "
-               "for i in $(seq 100); do test -s port && break; sleep 0.05; done; test -s port",
+               "for i in $(seq 600); do test -s port && break; sleep 0.05; done; test -s port",
                how);
     snprintf(port, sizeof port, "%s", git_box_said("cat port"));
     return port;
@@ -325,6 +325,26 @@ TEST(a_silent_server_is_given_up_and_a_cancel_is_obeyed)
     settings_free(changed);
     server_end();
     check_sound("near");
+}
+
+TEST(a_folder_that_takes_its_time_is_no_silent_server)
+{
+    repo_context c = *git_box();
+    settings *changed = NULL;
+    repo_handle *r = NULL;
+
+    given_a_remote("slow-far", "slow-near");
+    git_box_do(
+        "cd $(git -C slow-far rev-parse --absolute-git-dir) && rm -f packed-refs && mkfifo packed-refs");
+    check_ok(settings_open(settings_borrow_folders(c.settings), c.environment, &changed));
+    check_ok(settings_override(changed, "network.timeout", "1"));
+    c.settings = changed;
+    double until = clock_seconds() + 2.5;
+    c.watch = (repo_watch){cancel_at_once, &until};
+    check_ok(repo_open(&c, box("slow-near"), &r));
+    check_fails(fetched(r, &(repo_fetch_options){0}), ERR_CANCELLED, "cancelled");
+    repo_close(r);
+    settings_free(changed);
 }
 
 TEST(a_dropping_server_is_named)
@@ -443,6 +463,7 @@ int main(int argc, char **argv)
         RUN(a_shallow_clone_is_deepened_and_made_whole),
         RUN(refs_without_what_belongs_to_them_are_put_back),
         RUN(a_silent_server_is_given_up_and_a_cancel_is_obeyed),
+        RUN(a_folder_that_takes_its_time_is_no_silent_server),
         RUN(a_dropping_server_is_named),
         RUN(a_killed_child_is_told_and_leaves_nothing_locked),
         RUN(half_packs_of_a_killed_child_are_removed),

@@ -337,13 +337,10 @@ err ui_train_open_data(ui_cli *cli, const ui_run_plan *plan, engine_model **mode
 /* Read once before the run does, so that what is wrong with it is said now. */
 static err read_eval_file(const engine_model *model, ui_run_plan *plan)
 {
-    training_data_options how = training_settings_data(&plan->settings);
-    const char *path = plan->eval_file;
     training_data *data = NULL;
 
-    if (!*path) return ERR_OK;
-    how.held_out = 0;
-    err e = training_data_open(&path, 1, model, &how, &data);
+    if (!*plan->eval_file) return ERR_OK;
+    err e = run_open_eval_file(plan, model, &data);
     if (!e.code) set_text(&plan->eval_digest, training_data_borrow_digest(data));
     training_data_free(data);
     return e.code ? err_note(e, "--eval-file") : e;

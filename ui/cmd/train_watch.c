@@ -23,23 +23,30 @@ static void on_terminate(int number)
     terminated = 1;
 }
 
-/* What lets it go on, where something does. */
-static err not_running(ui_cli *cli, const char *id)
+/* As it is shown. *one holds the row, and is the caller's also after an error. */
+static err find_state(ui_cli *cli, const char *id, ui_run_list *one, const char **state)
 {
     ui_run_store *store = NULL;
-    ui_run_list one = {0};
     const char *state_folder = settings_borrow_folders(cli->settings)->state;
 
     err e = ui_run_store_open(state_folder, &store);
-    if (!e.code) e = ui_run_store_find(store, id, &one);
-    const char *state = e.code ? "" : ui_run_state_shown(&one.rows[0], state_folder);
-    if (!e.code && strcmp(state, "done") == 0)
-        e = err_make(ERR_NOT_FOUND, "no process runs %s, which is done: hyprstream runs show %s", id, id);
-    else if (!e.code)
-        e = err_make(ERR_NOT_FOUND, "no process runs %s: hyprstream train --resume %s goes on", id, id);
-    ui_run_list_free(&one);
+    if (!e.code) e = ui_run_store_find(store, id, one);
+    if (!e.code) *state = ui_run_state_shown(&one->rows[0], state_folder);
     ui_run_store_free(store);
     return e;
+}
+
+/* What lets it go on, where something does. */
+static err not_running(ui_cli *cli, const char *id)
+{
+    CLEANUP(ui_run_list_free) ui_run_list one = {0};
+    const char *state;
+
+    err e = find_state(cli, id, &one, &state);
+    if (e.code) return e;
+    if (strcmp(state, "done") == 0)
+        return err_make(ERR_NOT_FOUND, "no process runs %s, which is done: hyprstream runs show %s", id, id);
+    return err_make(ERR_NOT_FOUND, "no process runs %s: hyprstream train --resume %s goes on", id, id);
 }
 
 err ui_watch_connect(ui_cli *cli, const char *id, ui_run_client **out)
@@ -59,24 +66,17 @@ err ui_watch_connect(ui_cli *cli, const char *id, ui_run_client **out)
 
 static err end_by_row(ui_cli *cli, const char *id, bool *over)
 {
-    ui_run_store *store = NULL;
-    ui_run_list one = {0};
-    const char *state_folder = settings_borrow_folders(cli->settings)->state;
+    CLEANUP(ui_run_list_free) ui_run_list one = {0};
+    const char *state;
 
     *over = false;
-    err e = ui_run_store_open(state_folder, &store);
-    if (!e.code) e = ui_run_store_find(store, id, &one);
-    if (!e.code) {
-        const char *state = ui_run_state_shown(&one.rows[0], state_folder);
-        *over =
-            strcmp(state, "running") != 0 && strcmp(state, "paused") != 0 && strcmp(state, "planned") != 0;
-        if (strcmp(state, "failed") == 0) e = err_make(ERR_STATE, "%s", one.rows[0].error);
-        if (strcmp(state, "killed") == 0)
-            e = err_make(ERR_STATE, "the run was killed: hyprstream train --resume %s goes on", id);
-    }
-    ui_run_list_free(&one);
-    ui_run_store_free(store);
-    return e;
+    err e = find_state(cli, id, &one, &state);
+    if (e.code) return e;
+    *over = strcmp(state, "running") != 0 && strcmp(state, "paused") != 0 && strcmp(state, "planned") != 0;
+    if (strcmp(state, "failed") == 0) return err_make(ERR_STATE, "%s", one.rows[0].error);
+    if (strcmp(state, "killed") == 0)
+        return err_make(ERR_STATE, "the run was killed: hyprstream train --resume %s goes on", id);
+    return ERR_OK;
 }
 
 static err connect_soon(ui_cli *cli, const char *id, ui_run_client **out)

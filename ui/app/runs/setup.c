@@ -66,19 +66,23 @@ static err open_model(run_session *s)
     return e;
 }
 
+err run_open_eval_file(const ui_run_plan *plan, const engine_model *model, training_data **out)
+{
+    training_data_options how = training_settings_data(&plan->settings);
+    how.held_out = 0;
+    return training_data_open((const char *const *)&plan->eval_file, 1, model, &how, out);
+}
+
 static err open_data(run_session *s)
 {
     training_data_options how = training_settings_data(&s->plan.settings);
     if (*s->plan.eval_file) how.held_out = 0;
     err e =
         training_data_open((const char *const *)s->plan.data, s->plan.data_count, s->model, &how, &s->data);
-    if (!e.code && *s->plan.eval_file) {
-        const char *path = s->plan.eval_file;
-        how.held_out_bounded = false;
-        e = training_data_open(&path, 1, s->model, &how, &s->eval_data);
-        if (!e.code && strcmp(training_data_borrow_digest(s->eval_data), s->plan.eval_digest) != 0)
-            e = ui_run_other_eval(&s->plan, training_data_borrow_digest(s->eval_data));
-    }
+    if (e.code || !*s->plan.eval_file) return e;
+    e = run_open_eval_file(&s->plan, s->model, &s->eval_data);
+    if (!e.code && strcmp(training_data_borrow_digest(s->eval_data), s->plan.eval_digest) != 0)
+        e = ui_run_other_eval(&s->plan, training_data_borrow_digest(s->eval_data));
     return e;
 }
 

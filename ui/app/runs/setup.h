@@ -12,7 +12,10 @@ void run_take_down(run_session *s); /* and frees s */
 err run_set_up_follower(run_session *s);
 /* How the settings begin an adapter; texts are borrowed from them. */
 engine_trainable_options run_trainable_options(const training_settings *s);
-/* Of the weights that --init-adapter names: a pair's file, or those of a PEFT folder. The caller frees *out. */
+/* All examples of --eval-file, for the model of the plan. The caller frees *out. */
+err run_open_eval_file(const ui_run_plan *plan, const engine_model *model, training_data **out);
+/* sha256 of the weights that --init-adapter names: a pair's file, or those of a PEFT folder. The caller frees
+ * *out. */
 err run_init_sha256(const char *path, char **out);
 
 #endif
