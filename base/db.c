@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-enum { DB_BUSY_TIMEOUT_MS = 5000, DB_STATEMENTS_MAX = 256 };
+enum { DB_BUSY_TIMEOUT_MS = 5000, DB_LOOK_MS = 5, DB_STATEMENTS_MAX = 256 };
 
 struct db {
     sqlite3 *handle;
@@ -64,6 +64,18 @@ static bool answer_read_int(void *context, sqlite3_stmt *statement)
     return false;
 }
 
+/* Nobody else may have the file open in this moment, and sqlite waits for no one here: two programs that make
+ * it at once would refuse each other. */
+static err use_write_ahead_log(db *d)
+{
+    double deadline = clock_seconds() + DB_BUSY_TIMEOUT_MS / 1000.0;
+    for (;;) {
+        err e = execute(d, "PRAGMA journal_mode = WAL");
+        if (sqlite3_errcode(d->handle) != SQLITE_BUSY || clock_seconds() > deadline) return e;
+        sqlite3_sleep(DB_LOOK_MS);
+    }
+}
+
 /* Opened, configured and found whole; ERR_FORMAT: damaged. */
 static err handle_open(const char *path, db **out)
 {
@@ -75,8 +87,8 @@ static err handle_open(const char *path, db **out)
     if (sqlite3_open_v2(path, &d->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
         e = db_error(d, "open");
     if (!e.code) sqlite3_busy_timeout(d->handle, DB_BUSY_TIMEOUT_MS);
-    if (!e.code)
-        e = execute(d, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
+    if (!e.code) e = use_write_ahead_log(d);
+    if (!e.code) e = execute(d, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
     if (!e.code) e = db_query(d, "PRAGMA quick_check(1)", answer_is_ok, &whole, "");
     if (!e.code && !whole) e = err_make(ERR_FORMAT, "%s is damaged", path);
     if (e.code) {
@@ -111,14 +123,22 @@ static err damaged_move(const char *path, char **aside)
     return ERR_OK;
 }
 
+static err version_read(db *d, int64_t *out)
+{
+    return db_query(d, "PRAGMA user_version", answer_read_int, out, "");
+}
+
+/* Another program may have done it since the version was read. */
 static err step_run(db *d, const char *sql, int version)
 {
     char pragma[64];
+    int64_t there = 0;
 
     snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", version);
     err e = db_begin(d);
-    if (!e.code) e = execute(d, sql);
-    if (!e.code) e = execute(d, pragma);
+    if (!e.code) e = version_read(d, &there);
+    if (!e.code && there < version) e = execute(d, sql);
+    if (!e.code && there < version) e = execute(d, pragma);
     if (!e.code) e = db_commit(d);
     if (e.code) db_rollback(d);
     return e.code ? err_note(e, "schema step %d", version) : e;
@@ -128,7 +148,7 @@ static err schema_update(db *d, const char *const *steps, int step_count)
 {
     int64_t version = 0;
 
-    err e = db_query(d, "PRAGMA user_version", answer_read_int, &version, "");
+    err e = version_read(d, &version);
     if (!e.code && version > step_count) {
         e = err_make(ERR_UNSUPPORTED,
                      "%s was written by a newer version (schema %lld, this program knows %d)", d->path,

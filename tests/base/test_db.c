@@ -1,8 +1,11 @@
 #include "base/db.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "tests/support/check.h"
@@ -102,6 +105,46 @@ TEST(a_schema_step_happens_whole_or_not_at_all)
     db_close(d);
 }
 
+/* A program that opens it as soon as the others do; its status. */
+static pid_t opener(const char *path, const int ends[2])
+{
+    pid_t child = fork();
+    if (child != 0) return child;
+    db *d = NULL;
+    char go;
+    close(ends[1]);
+    bool told = read(ends[0], &go, 1) == 0; /* the end of the pipe, for all at once */
+    err e = db_open(path, steps, 2, NULL, &d);
+    if (e.code) fprintf(stderr, "%s\n", e.text);
+    db_close(d);
+    _exit(!told || e.code);
+}
+
+TEST(programs_that_make_the_same_file_at_once_all_have_it)
+{
+    enum { ROUNDS = 20, PROGRAMS = 5 };
+    int refused = 0;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        CLEANUP(bytes_free) bytes path = {.data = fresh_path()};
+        pid_t children[PROGRAMS];
+        int ends[2];
+        check_int(pipe(ends), 0);
+        for (int k = 0; k < PROGRAMS; k++) {
+            children[k] = opener(path.data, ends);
+            check_true(children[k] > 0);
+        }
+        close(ends[0]);
+        close(ends[1]);
+        for (int k = 0; k < PROGRAMS; k++) {
+            int status;
+            check_int(waitpid(children[k], &status, 0), children[k]);
+            refused += status != 0;
+        }
+    }
+    check_int(refused, 0);
+}
+
 TEST(a_newer_schema_is_refused_and_left_alone)
 {
     CLEANUP(bytes_free) bytes path = {.data = fresh_path()};
@@ -165,5 +208,6 @@ TEST(a_statement_that_cannot_be_prepared_says_why)
 
 TESTS(RUN(what_was_written_is_there_after_reopening), RUN(foreign_keys_count),
       RUN(a_transaction_that_is_rolled_back_never_happened), RUN(a_schema_step_happens_whole_or_not_at_all),
+      RUN(programs_that_make_the_same_file_at_once_all_have_it),
       RUN(a_newer_schema_is_refused_and_left_alone), RUN(a_damaged_file_is_kept_aside_and_a_fresh_one_made),
       RUN(a_page_that_was_overwritten_is_noticed), RUN(a_statement_that_cannot_be_prepared_says_why))

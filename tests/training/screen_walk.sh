@@ -20,7 +20,7 @@ step_reached() {
         [ "$("$program" runs export last 2>/dev/null | grep -c '"name":"loss"')" -ge "$1" ] && return
         sleep 0.1
     done
-    fail "step $1 was not reached: $(state)"
+    fail "step $1 was not reached: $(state) $(tail -3 "$home/log")"
 }
 # whole_curve: each of the steps that the run has done stands in the curve once (points count from 0).
 whole_curve() {
@@ -35,6 +35,7 @@ PY
 }
 # watched: another watcher sees steps and, when the run is stopped, its end.
 watched() {
+    : >"$home/attached"
     "$program" attach last >"$home/attached" 2>&1 &
     for try in $(seq 300); do
         [ "$(grep -c '^step ' "$home/attached")" -ge 3 ] && break
