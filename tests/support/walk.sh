@@ -41,6 +41,25 @@ json() {
     shift
     "$program" "$@" --json 2>/dev/null </dev/null | python3 -c "import json,sys; o=json.load(sys.stdin); print($what)"
 }
+# until_step N: the newest run has done so many steps, or all that it will.
+until_step() {
+    for try in $(seq 300); do
+        [ "$(json "any(r['step'] >= $1 or r['state'] in ('done', 'failed') for r in o['runs'][:1])" runs list)" = True ] && return
+        sleep 0.1
+    done
+    fail "step $1 was not reached: $(json 'o["runs"][:1]' runs list)"
+}
+# resumed STATE: the newest run has ended in it and goes on to its end, unless it was quicker than we were.
+resumed() {
+    for try in $(seq 300); do
+        state=$(json 'o["runs"][0]["state"]' runs list)
+        [ "$state" = running ] || break
+        sleep 0.1
+    done
+    [ "$state" = done ] && return
+    same "$state" "$1" 'the state'
+    "$program" train --resume last >"$home/log" 2>&1 || fail "resume: $(tail -3 "$home/log")"
+}
 # Pointers are known by their hash: by git-lfs, or by enough of its filter for git status.
 lfs_filter() {
     if command -v git-lfs >/dev/null; then

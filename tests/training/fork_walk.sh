@@ -72,16 +72,10 @@ ran 1 "eval.jsonl is not that of the commit" $again $outside
 say 'a rate that is changed while it runs is recorded, and a stopped run may go on with another one'
 "$program" train tiny --data "$data" --adapter rated --branch rated --threads 1 --dtype f32 --rank 4 --targets attn --lr 0.005 \
     --window 4 --max-length 96 --steps 400 --schedule constant --warmup 0 --save-every 1 --eval-every 1000 --detach >"$home/log" 2>&1 || fail "train: $(tail -3 "$home/log")"
-for try in $(seq 50); do
-    [ "$(json 'o["runs"][0]["step"]' runs list)" -ge 4 ] && break
-    sleep 0.1
-done
+until_step 4
 "$program" runs lr last 0.001 >"$home/out" 2>&1 || fail "lr: $(cat "$home/out")"
 step=$(sed -n "s/.*at step //p" "$home/out")
-for try in $(seq 50); do
-    [ "$(json 'o["runs"][0]["step"]' runs list)" -gt "$((step + 1))" ] && break
-    sleep 0.1
-done
+until_step "$((step + 2))"
 "$program" runs stop last >"$home/out" 2>&1
 same "$(json 'o["changes"]' runs show last)" "[{'lr': 0.001, 'step': $step}]" 'the change in show --json'
 "$program" runs show last | grep -q "^from step $step on: rate 0.001$" || fail "show: $("$program" runs show last | grep from)"

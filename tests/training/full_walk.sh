@@ -92,28 +92,14 @@ same "$(tr -d '\n' <"$home/later")" "$(tr -d '\n' <"$home/then")" 'the answer of
 cmp -s "$home/before" "$home/after" && fail 'the weights of the commit are those of the base'
 
 say 'a run that was stopped, or killed, ends with the same bytes'
-# resumed: unless it was quicker than we were.
-resumed() {
-    state=$(json 'o["runs"][0]["state"]' runs list)
-    [ "$state" = done ] && return
-    same "$state" "$1" 'the state'
-    "$program" train --resume last >"$home/log" 2>&1 || fail "resume: $(tail -3 "$home/log")"
-}
 train stopped --detach
 "$program" runs stop last >"$home/out" 2>&1
-for try in $(seq 50); do
-    [ "$(json 'o["runs"][0]["state"]' runs list)" = running ] || break
-    sleep 0.1
-done
 resumed stopped_early
 same "$(shards stopped)" "$(shards whole)" 'the weights of the stopped run'
 train killed --detach
-for try in $(seq 50); do
-    [ "$(json 'o["runs"][0]["step"]' runs list)" -ge 2 ] && break
-    sleep 0.1
-done
+until_step 2
 pid=$(pgrep -f "__run $(json 'o["runs"][0]["run"]' runs list)" | head -1)
-[ "$pid" ] && kill -9 "$pid" && sleep 0.3
+[ "$pid" ] && kill -9 "$pid"
 resumed killed
 same "$(shards killed)" "$(shards whole)" 'the weights of the killed run'
 
