@@ -49,5 +49,7 @@ typedef struct repo_commit_plan {
 err repo_commit_make(repo_handle *r, const repo_commit_plan *plan, repo_id *out);
 /* Author's name and email as a commit of now would have them; the caller frees both. */
 err repo_commit_identity(repo_handle *r, char **name, char **email);
+/* ERR_USAGE: a commit of now would have no author or no committer, and how to set them. */
+err repo_commit_identity_check(repo_handle *r);
 
 #endif

@@ -93,6 +93,19 @@ err repo_commit_identity(repo_handle *r, char **name, char **email)
     return parts_find(r, &author, name, email);
 }
 
+err repo_commit_identity_check(repo_handle *r)
+{
+    static const role *const roles[] = {&author, &committer};
+    err e = ERR_OK;
+
+    for (size_t i = 0; i < COUNT_OF(roles) && !e.code; i++) {
+        git_signature *found = NULL;
+        e = signature_find(r, roles[i], &found);
+        git_signature_free(found);
+    }
+    return e;
+}
+
 err repo_signature_of(const char *name_and_email, int64_t seconds, git_signature **out)
 {
     const char *open = strrchr(name_and_email, '<'), *close = strrchr(name_and_email, '>');

@@ -63,6 +63,20 @@ same "$(git -C "$model" show again:adapters/03_whole.safetensors | sha256sum | c
 same "$(git -C "$model" show again:adapters/03_whole.train.json | grep -v '"run"' | tr -d '\n' | sed 's/"run":"[^"]*"//')" \
     "$(git -C "$model" show whole:adapters/03_whole.train.json | grep -v '"run"' | tr -d '\n' | sed 's/"run":"[^"]*"//')" 'its plan'
 
+say 'without an author no run begins, and a commit that could not be made is made once'
+train late --epochs 1 --detach
+git config --global --unset user.email
+until_step 1000
+same "$(json 'o["runs"][0]["state"]' runs list)" failed 'the state'
+ran 2 'a commit needs an email' train demo --data "$data" --adapter nobody --branch nobody
+ran 2 'a commit needs an email' train --resume last
+ran 2 'a commit needs an email' train --resume last --extend 1
+same "$(json 'o["runs"][0]["state"]' runs list)" failed 'the newest run'
+git config --global user.email ada@example.invalid
+ran 0 '"event":"committed"' train --resume last --json
+same "$(grep -c '"event":"committed"' "$home/out")" 1 'commits'
+same "$(weights late)" "$(weights whole)" 'the adapter of the run that was committed late'
+
 say 'the run answers while it trains'
 train asked --epochs 20 --detach
 for try in 1 2 3 4 5 6 7 8 9 10; do # it may still load

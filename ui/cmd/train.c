@@ -164,7 +164,8 @@ err ui_train_start(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together,
 static err begin(ui_cli *cli, const ui_arguments *a, ui_train_ranks *together, ui_train_plan *p)
 {
     char *folder = ui_run_folder(settings_borrow_folders(cli->settings)->state, p->plan.id);
-    err e = ui_run_plan_save(&p->plan, folder);
+    err e = ui_train_check_author(cli, &p->plan);
+    if (!e.code) e = ui_run_plan_save(&p->plan, folder);
     if (!e.code && p->change_count) e = ui_run_changes_save(folder, p->changes, p->change_count);
     if (!e.code) e = ui_train_add_row(cli, &p->plan, p->steps);
     free(folder);

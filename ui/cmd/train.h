@@ -43,6 +43,9 @@ err ui_train_sources_check(const ui_train_sources *sources, const ui_run_plan *p
 /* The model of a plan without its weights, and the data as they lie there now; the caller frees both. */
 err ui_train_open_data(ui_cli *cli, const ui_run_plan *plan, engine_model **model, training_data **data);
 
+/* Whether somebody is set who makes the run's commits: asked before it learns anything. */
+err ui_train_check_author(ui_cli *cli, const ui_run_plan *plan);
+
 /* A row for the list of runs, "planned". */
 err ui_train_add_row(ui_cli *cli, const ui_run_plan *plan, uint64_t steps);
 /* Its process, or that of rank 0; watched unless --detach is given. */

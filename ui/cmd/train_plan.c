@@ -91,6 +91,19 @@ static err find_repository(ui_cli *cli, const ui_arguments *a, ui_run_plan *plan
     return e;
 }
 
+err ui_train_check_author(ui_cli *cli, const ui_run_plan *plan)
+{
+    CLEANUP(ui_repo_end) ui_repo repo = {0};
+    repo_handle *r = NULL;
+
+    ui_repo_begin(cli, &repo);
+    err e = repo_start(&repo.context);
+    if (!e.code) e = repo_open(&repo.context, plan->folder, &r);
+    if (!e.code) e = repo_commit_identity_check(r);
+    repo_close(r);
+    return e;
+}
+
 /* -- names
  * ---------------------------------------------------------------------------------------------------- */
 

@@ -222,6 +222,8 @@ static err fork_make(fork_work *f, const char *state_folder)
     tell(f);
     tell_data(f);
     if (ui_arguments_has(f->a, "dry-run")) return ERR_OK;
+    e = ui_train_check_author(f->cli, &f->plan);
+    if (e.code) return e;
     e = share_state(f);
     if (!e.code) e = ui_run_changes_save(f->folder, f->changes, f->change_count);
     if (!e.code) e = ui_run_plan_save(&f->plan, f->folder);
@@ -291,6 +293,7 @@ static err check_data(ui_cli *cli, const ui_arguments *a, const ui_run_row *row,
     err e = change ? ui_run_lock(w.folder, &w.lock) : ERR_OK;
     if (!e.code) e = ui_run_plan_load(w.folder, &w.plan);
     if (!e.code) e = ui_run_changes_load(w.folder, &w.changes, &w.change_count);
+    if (!e.code && !ui_arguments_has(a, "dry-run")) e = ui_train_check_author(cli, &w.plan);
     if (e.code) return e;
     if (change) return change_data(cli, a, row, &w);
     e = ui_train_data_look(cli, a, &w.plan, w.changes, w.change_count, UINT64_MAX, &other, &data);

@@ -300,21 +300,21 @@ static void pause_here(run_session *s)
 /* -- the whole
  * ------------------------------------------------------------------------------------------------ */
 
-/* What a kill may have left undone after the newest state. */
-static void mend(run_session *s)
+/* What a kill may have left undone after the newest state. True: its commit, tagged. */
+static bool mend(run_session *s)
 {
     s->last_loss = s->progress.train_loss;
     s->last_eval = s->progress.eval_loss;
-    run_checkpoint_due(s);
+    return run_checkpoint_due(s);
 }
 
 static err run_steps(run_session *s, const char **state)
 {
+    uint64_t first = training_trainer_step_number(s->trainer);
     int still = 0;
-    bool early = false, best;
+    bool early = false, best, committed = s->has_saved && mend(s);
     err e = ERR_OK;
 
-    if (s->has_saved) mend(s);
     if (training_trainer_step_number(s->trainer) == s->data_step) e = evaluate(s, &best);
     while (!e.code && !early && !s->stop &&
            training_trainer_step_number(s->trainer) < training_trainer_total(s->trainer)) {
@@ -326,8 +326,9 @@ static err run_steps(run_session *s, const char **state)
     while (run_has_answers(s) && !s->stop) run_between(s);
     bool done = training_trainer_step_number(s->trainer) == training_trainer_total(s->trainer);
     *state = done ? "done" : "stopped_early";
+    committed = committed && training_trainer_step_number(s->trainer) == first;
     if (training_trainer_step_number(s->trainer) > s->data_step) {
-        e = run_checkpoint(s, done || early);
+        if (!committed) e = run_checkpoint(s, done || early);
         if (done || early) run_tag_best(s);
     }
     return e;

@@ -256,15 +256,16 @@ err run_checkpoint(run_session *s, bool tag)
     return e;
 }
 
-void run_checkpoint_due(run_session *s)
+bool run_checkpoint_due(run_session *s)
 {
     CLEANUP(ui_run_due_free) ui_run_due due = {0};
     err e = ui_run_due_load(s->folder, &due);
-    if (e.code == ERR_NOT_FOUND) return;
-    if (e.code)
+    if (e.code == ERR_NOT_FOUND) return false;
+    if (e.code) {
         run_warn(s, "%s", e.text);
-    else if (due.step == s->saved_step)
-        (void)make_commit(s, &due);
+        return false;
+    }
+    return due.step == s->saved_step && !make_commit(s, &due).code && due.tag;
 }
 
 void run_tag_best(run_session *s)
