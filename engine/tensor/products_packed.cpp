@@ -55,6 +55,7 @@ at::Tensor packed_nt(const at::Tensor &x, const tensor_packed &w)
 void packed_nn_add(at::Tensor &y, const at::Tensor &g, const tensor_packed &w)
 {
     at::Tensor from = g.to(type_of(w));
+    if (!y.defined()) y = at::zeros({g.size(0), (int64_t)w.in}, g.options().dtype(at::kFloat));
     each_piece(w, [&](int64_t begin, const at::Tensor &rows) {
         at::Tensor part = from.narrow(1, begin, rows.size(0));
         if (from.scalar_type() == at::kFloat)

@@ -136,12 +136,16 @@ at::Tensor product_nt(const at::Tensor &x, const at::Tensor &w)
 void product_nn_add(at::Tensor &y, const at::Tensor &g, const at::Tensor &weight)
 {
     if (!is_raised(weight)) {
-        if (weight.scalar_type() == at::kFloat)
-            y.addmm_(g.to(at::kFloat), weight);
+        at::Tensor from = g.to(weight.scalar_type());
+        if (!y.defined())
+            y = from.mm(weight).to(at::kFloat);
+        else if (weight.scalar_type() == at::kFloat)
+            y.addmm_(from, weight);
         else
-            y.add_(g.to(weight.scalar_type()).mm(weight));
+            y.add_(from.mm(weight));
         return;
     }
+    if (!y.defined()) y = at::zeros({g.size(0), weight.size(1)}, g.options().dtype(at::kFloat));
     at::Tensor w = contiguous_rows(weight), wide = g.to(at::kFloat).contiguous();
     if (w.size(0) > w.size(1))
         add_by_rows(y, wide, w);

@@ -16,6 +16,7 @@ struct branch {
     at::Tensor bias, a, b; // detached; a and b undefined: no branch
     double scale;
     std::vector<uint64_t> keys; // dropout's mask is made again in the backward pass
+    at::Tensor inner;           // scale · D(x) aᵀ, kept from the forward pass: it is narrow
 };
 
 struct projecting {
@@ -36,19 +37,24 @@ at::Tensor dropped(const projecting &all, const branch &one, const at::Tensor &w
     return wide.mul(*mask);
 }
 
-at::Tensor forward_one(const projecting &all, const branch &one, const at::Tensor &x, const at::Tensor &wide)
+// What the product with the base reads: x itself, or x raised once for all where that would be done each time.
+const at::Tensor &multiplied(const at::Tensor &x, const at::Tensor &wide)
 {
-    at::Tensor y = door::product_nt(x.scalar_type() == wide.scalar_type() || x.is_cuda() ? x : wide,
-                                    one.weight),
-               mask;
+    static const bool native = door::cpu_multiplies_bf16();
+    return x.is_cuda() || native ? x : wide;
+}
+
+at::Tensor forward_one(const projecting &all, branch &one, const at::Tensor &x, const at::Tensor &wide)
+{
+    at::Tensor y = door::product_nt(multiplied(x, wide), one.weight), mask;
     if (one.bias.defined()) y.add_(one.bias);
     if (one.a.defined()) {
         at::ScalarType type = wide.scalar_type();
-        at::Tensor inner = dropped(all, one, wide, &mask).mm(one.a.to(type).t()).mul_(one.scale);
+        one.inner = dropped(all, one, wide, &mask).mm(one.a.to(type).t()).mul_(one.scale);
         if (type == at::kFloat)
-            y.addmm_(inner, one.b.t());
+            y.addmm_(one.inner, one.b.t());
         else
-            y.add_(inner.mm(one.b.to(type).t()));
+            y.add_(one.inner.mm(one.b.to(type).t()));
     }
     return y.to(x.scalar_type());
 }
@@ -63,10 +69,9 @@ branch_grads backward_branch(const projecting &all, const branch &one, const at:
 {
     at::ScalarType type = wide.scalar_type();
     at::Tensor mask, kept = dropped(all, one, wide, &mask), down = one.a.to(type), up = one.b.to(type);
-    at::Tensor inner = kept.mm(down.t()).mul_(one.scale);
     at::Tensor of_inner = g.mm(up).mul_(one.scale);
     /* (innerᵀ g)ᵀ: gᵀ inner would pack the wide one of the two, at half the speed. */
-    branch_grads out = {of_inner.t().mm(kept).to(at::kFloat), inner.t().mm(g).t().to(at::kFloat).contiguous()};
+    branch_grads out = {of_inner.t().mm(kept).to(at::kFloat), one.inner.t().mm(g).t().to(at::kFloat).contiguous()};
     if (!dx) return out;
     if (mask.defined())
         dx->add_(of_inner.mm(down).mul_(mask));
@@ -83,19 +88,18 @@ std::vector<at::Tensor> backward_all(const projecting &all, const at::Tensor &x,
     at::ScalarType type = all.narrow ? x.scalar_type() : at::kFloat;
     at::Tensor wide = x.to(type), dx;
     bool wants_x = node.wants(0);
-    if (wants_x) dx = at::zeros(x.sizes(), x.options().dtype(at::kFloat));
     std::vector<at::Tensor> out(1 + 2 * all.branches.size());
     for (size_t i = 0; i < all.branches.size(); i++) {
         if (!grads[i].defined()) continue;
         const branch &one = all.branches[i];
         at::Tensor g = grads[i].to(type);
-        if (wants_x) door::product_nn_add(dx, x.is_cuda() ? grads[i] : g, one.weight);
+        if (wants_x) door::product_nn_add(dx, multiplied(grads[i], g), one.weight);
         if (!one.a.defined()) continue;
         branch_grads of = backward_branch(all, one, wide, g, wants_x ? &dx : nullptr);
         out[1 + 2 * i] = of.a;
         out[2 + 2 * i] = of.b;
     }
-    if (wants_x) out[0] = dx.to(x.scalar_type());
+    if (dx.defined()) out[0] = dx.to(x.scalar_type());
     return out;
 }
 
@@ -140,7 +144,7 @@ bool tensor_project(tensor_scope *s, const tensor *x, tensor_projection *list, s
         {
             at::AutoDispatchBelowADInplaceOrView below;
             at::Tensor wide = from.to(narrow ? from.scalar_type() : at::kFloat);
-            for (const branch &one : all->branches) outputs.push_back(forward_one(*all, one, from, wide));
+            for (branch &one : all->branches) outputs.push_back(forward_one(*all, one, from, wide));
         }
         if (recorded)
             door::record(outputs, inputs,
@@ -164,12 +168,11 @@ tensor *tensor_linear_wide(tensor_scope *s, const tensor *x, const tensor *weigh
             outputs.push_back(door::product_nt(x->value.detach(), w));
         }
         auto type = x->value.scalar_type();
-        int64_t in = x->value.size(1);
         if (recorded)
             door::record(
                 outputs, {x->value},
-                [w, in, type](const std::vector<at::Tensor> &grads, const door::written_node &) {
-                    at::Tensor dx = at::zeros({grads[0].size(0), in}, grads[0].options().dtype(at::kFloat));
+                [w, type](const std::vector<at::Tensor> &grads, const door::written_node &) {
+                    at::Tensor dx;
                     door::product_nn_add(dx, grads[0], w);
                     return std::vector<at::Tensor>{dx.to(type)};
                 });

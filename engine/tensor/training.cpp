@@ -97,7 +97,7 @@ void head_chunk(const tensor_head &head, int64_t begin, int64_t count, at::Tenso
     else
         head_rows_composed(head, begin, z);
     if (!gradient) return;
-    at::Tensor of_rows = at::zeros(rows.sizes(), rows.options().dtype(at::kFloat));
+    at::Tensor of_rows;
     door::product_nn_add(of_rows, z, weight);
     gradient->narrow(0, begin, count).copy_(of_rows);
     if (head.weight_gradient) head.weight_gradient->value.addmm_(z.t(), rows.to(at::kFloat));

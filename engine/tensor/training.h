@@ -79,8 +79,8 @@ float row_most(const float *z, int64_t count);
 double row_exp_sum(const float *z, int64_t count, float from);
 void row_exp(float *z, int64_t count, float scale, float from, float factor);
 
-// y = x · wᵀ, and y += g · w: x [n, in], g [n, out], w [out, in], y f32. A bf16 weight on a CPU without
-// bf16 products is raised to f32 a piece at a time.
+// y = x · wᵀ, and y += g · w (an undefined y is made): x [n, in], g [n, out], w [out, in], y f32. A bf16 weight
+// on a CPU without bf16 products is raised to f32 a piece at a time.
 at::Tensor product_nt(const at::Tensor &x, const at::Tensor &w);
 void product_nn_add(at::Tensor &y, const at::Tensor &g, const at::Tensor &w);
 // Into a given y, for pieces of a larger one.
