@@ -144,7 +144,8 @@ class Home:
             time.sleep(0.005)
         return killed
 
-    def is_alive(self, run):
+    def is_locked(self, run):
+        """Whether a process has it, so that no other may go on with it."""
         try:
             with open(f"{self.state}/runs/{run}/run.json", "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -152,7 +153,10 @@ class Home:
             pass
         except BlockingIOError:
             return True
-        return bool(self.processes(run))
+        return False
+
+    def is_alive(self, run):
+        return self.is_locked(run) or bool(self.processes(run))
 
     def log(self, run):
         try:

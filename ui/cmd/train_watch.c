@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "ui/cmd/show.h"
 
-enum { LOOK_MS = 100, START_SECONDS = 60, EVENT_DEPTH = 8 };
+enum { LOOK_MS = 100, START_SECONDS = 60, GONE_SECONDS = 10, GONE_LOOK_US = 5000, EVENT_DEPTH = 8 };
 
 static volatile sig_atomic_t terminated;
 
@@ -79,6 +79,15 @@ static err end_by_row(ui_cli *cli, const char *id, bool *over)
     return ERR_OK;
 }
 
+/* A run that said its end still gives back what it holds: who has waited for it may resume it at once. */
+static void wait_until_gone(ui_cli *cli, const char *id)
+{
+    char *folder = ui_run_folder(settings_borrow_folders(cli->settings)->state, id);
+    double deadline = clock_seconds() + GONE_SECONDS;
+    while (ui_run_is_alive(folder) && clock_seconds() < deadline) usleep(GONE_LOOK_US);
+    free(folder);
+}
+
 static err connect_soon(ui_cli *cli, const char *id, ui_run_client **out)
 {
     double deadline = clock_seconds() + START_SECONDS;
@@ -87,9 +96,11 @@ static err connect_soon(ui_cli *cli, const char *id, ui_run_client **out)
         err e = ui_watch_connect(cli, id, out);
         if (!e.code) return e;
         err ended = end_by_row(cli, id, &over);
-        if (over && ended.code != ERR_STATE) return ended;
         /* "killed" also shows before the process has taken its lock. */
-        if (over && !strstr(ended.text, "was killed")) return ended;
+        if (over && !strstr(ended.text, "was killed")) {
+            wait_until_gone(cli, id);
+            return ended;
+        }
         if (clock_seconds() > deadline) return ended.code ? ended : e;
         usleep(20000);
     }
@@ -277,12 +288,12 @@ static err watch_loop(watch *w, const char *id, ui_run_client *client)
 {
     CLEANUP(bytes_free) bytes line = {0};
     while (!w->ended) {
-        bool got = false, closed = false, over = false;
+        bool got = false, closed = false;
         if (leave(w, client)) return err_make(ERR_CANCELLED, "the run goes on: hyprstream attach %s", id);
         err e = ui_run_client_read(client, LOOK_MS, &line, &got, &closed);
         if (!e.code && got) e = take_line(w, &line);
         if (e.code) return e;
-        if (closed) return end_by_row(w->cli, id, &over);
+        if (closed) return end_by_row(w->cli, id, &w->ended);
     }
     if (w->stopping && !w->result.code)
         return err_make(ERR_CANCELLED, "stopped: hyprstream train --resume %s goes on", id);
@@ -299,6 +310,7 @@ err ui_watch(ui_cli *cli, const char *id, const ui_watch_options *how)
     err e = how->starts ? connect_soon(cli, id, &client) : ui_watch_connect(cli, id, &client);
     if (client) e = watch_loop(&w, id, client);
     ui_run_client_free(client);
+    if (w.ended) wait_until_gone(cli, id);
     return e;
 }
 
@@ -323,5 +335,6 @@ err ui_watch_ask(ui_cli *cli, const char *id, bytes_view request, const char *wa
                          error.data ? error.data : "");
     }
     ui_run_client_free(client);
+    if (!e.code && wanted && strcmp(wanted, "ended") == 0) wait_until_gone(cli, id);
     return e;
 }
