@@ -17,11 +17,12 @@ typedef struct ui_watch_options {
     bool owns;   /* Ctrl-C and SIGTERM stop the run, and it is waited for; else the run goes on */
     bool starts; /* it was started just now: wait for its socket */
 } ui_watch_options;
-/* Until the run ends. ERR_CANCELLED after Ctrl-C; the run's own sentence when it failed or was killed. */
+/* Until the run ends and its process has given the run back, so that it can be resumed at once. ERR_CANCELLED
+ * after Ctrl-C; the run's own sentence when it failed or was killed. */
 err ui_watch(ui_cli *cli, const char *id, const ui_watch_options *how);
 
 /* Sends a request (a line of JSON) and waits for the event of this name (NULL: for none). The run's refusal
- * is ERR_STATE. *line is the event. */
+ * is ERR_STATE; after "ended" the run is given back, too. *line is the event. */
 err ui_watch_ask(ui_cli *cli, const char *id, bytes_view request, const char *event, bytes *line);
 
 #endif

@@ -310,7 +310,6 @@ static bool mend(run_session *s)
 
 static err run_steps(run_session *s, const char **state)
 {
-    uint64_t first = training_trainer_step_number(s->trainer);
     int still = 0;
     bool early = false, best, committed = s->has_saved && mend(s);
     err e = ERR_OK;
@@ -318,6 +317,7 @@ static err run_steps(run_session *s, const char **state)
     if (training_trainer_step_number(s->trainer) == s->data_step) e = evaluate(s, &best);
     while (!e.code && !early && !s->stop &&
            training_trainer_step_number(s->trainer) < training_trainer_total(s->trainer)) {
+        committed = false;
         e = step(s, &still, &early);
         run_between(s);
         if (!e.code && s->pause && !s->stop && !early) pause_here(s);
@@ -326,7 +326,6 @@ static err run_steps(run_session *s, const char **state)
     while (run_has_answers(s) && !s->stop) run_between(s);
     bool done = training_trainer_step_number(s->trainer) == training_trainer_total(s->trainer);
     *state = done ? "done" : "stopped_early";
-    committed = committed && training_trainer_step_number(s->trainer) == first;
     if (training_trainer_step_number(s->trainer) > s->data_step) {
         if (!committed) e = run_checkpoint(s, done || early);
         if (done || early) run_tag_best(s);
