@@ -271,8 +271,16 @@ static bool allow_raw(void *context, size_t begin, size_t end)
     return is_free(e->guarded, begin, end);
 }
 
-/* Where an offset of the section lies after the normalizer: as far as the text before it reaches. `otherwise`
- * when that text alone goes past a limit, so that more is guarded rather than less. */
+/* The nearest edge of a character in the section, from `at` by steps of 1 or -1. */
+static size_t character_edge(const encoding *e, size_t at, int step)
+{
+    while (at > e->begin && at < e->end && (e->text.data[at] & 0xC0) == 0x80) at += (size_t)step;
+    return at;
+}
+
+/* Where an offset of the section, an edge of a character, lies after the normalizer: as far as the text
+ * before it reaches. `otherwise` when that text alone goes past a limit, so that more is guarded rather than
+ * less. */
 static size_t normalized_offset(encoding *e, size_t raw, size_t otherwise)
 {
     bytes_view result = {0}, before = {e->text.data + e->begin, raw - e->begin};
@@ -289,6 +297,8 @@ static void guards_move(encoding *e)
         size_t begin = MAX_OF(e->guarded.spans[i].begin, e->begin);
         size_t end = MIN_OF(e->guarded.spans[i].end, e->end);
         if (begin >= end) continue;
+        begin = character_edge(e, begin, -1);
+        end = character_edge(e, end, 1);
         e->moved[e->moved_count++] =
             (engine_text_span){normalized_offset(e, begin, 0), normalized_offset(e, end, SIZE_MAX)};
     }
@@ -366,14 +376,15 @@ static void text_repair(bytes_view text, engine_text_span *spans, size_t span_co
 {
     size_t edge = 0; /* begins and ends alternate: edge 2i is the begin of span i */
     for (size_t at = 0; at <= text.size;) {
+        uint32_t code;
+        size_t size = utf8_decode(text.data + at, text.size - at, &code);
         for (; edge < 2 * span_count; edge++) {
-            size_t *offset = edge & 1 ? &spans[edge / 2].end : &spans[edge / 2].begin;
-            if (*offset > at) break;
+            bool is_end = edge & 1; /* a span that cuts a character has all of it */
+            size_t *offset = is_end ? &spans[edge / 2].end : &spans[edge / 2].begin;
+            if (*offset > at && (is_end || *offset >= at + size)) break;
             *offset = out->size;
         }
         if (at == text.size) break;
-        uint32_t code;
-        size_t size = utf8_decode(text.data + at, text.size - at, &code);
         if (size)
             bytes_append(out, text.data + at, size);
         else

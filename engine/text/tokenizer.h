@@ -32,8 +32,8 @@ bool engine_tokenizer_is_special(const engine_tokenizer *t,
  * ERR_FORMAT (a character without a token in a file whose unk_token has none either). On an error nothing is
  * appended. */
 err engine_tokenizer_encode(const engine_tokenizer *t, bytes_view text, bool add_special, engine_ids *out);
-/* The same, but inside the spans (byte ranges, sorted) no special token is recognised: text of other people.
- */
+/* The same, but inside the spans (byte ranges, sorted; one that cuts a character has all of it) no special
+ * token is recognised: text of other people. */
 err engine_tokenizer_encode_guarded(const engine_tokenizer *t, bytes_view text,
                                     const engine_text_span *guarded, size_t guarded_count, bool add_special,
                                     engine_ids *out);

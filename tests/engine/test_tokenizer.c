@@ -213,6 +213,36 @@ TEST(guarded_text_stays_guarded_behind_a_normalizer_that_moves_it)
     engine_tokenizer_free(t);
 }
 
+/* Found by fuzzing: the text before such a span ended inside a character, and NFC read past it. */
+TEST(a_guarded_span_that_cuts_a_character_has_all_of_it)
+{
+    static const char json[] =
+        "{\"added_tokens\": [{\"id\": 9, \"content\": \"\u00E9\", \"normalized\": true, \"special\": true}],"
+        "\"normalizer\": {\"type\": \"NFC\"}, \"model\": {\"unk_token\": \"?\","
+        "\"vocab\": {\"?\": 0, \"a\": 1, \"\uFFFD\": 2}, \"merges\": []}}";
+    engine_tokenizer *t = parsed(json);
+    static const struct {
+        engine_text_span span;
+        const char *text, *ids;
+    } cases[] = {
+        {{5, 5}, "ae\u0301e\u0301a", "1 9 9 1"},
+        {{3, 4}, "ae\u0301e\u0301a", "1 0 9 1"}, /* half of the first accent */
+        {{6, 7}, "ae\u0301e\u0301a", "1 9 0 1"}, /* half of the second */
+        {{3, 4}, "\u00E9\u00E9\u00E9", "9 0 9"},
+        {{1, 3}, "\u00E9\u00E9\u00E9", "0 0 9"},
+        {{4, 5}, "\xFF\u00E9\u00E9", "2 9 0"}, /* behind a broken byte */
+        {{2, 3}, "\xFF\u00E9\u00E9", "2 0 9"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        engine_ids ids = {0};
+        check_ok(
+            engine_tokenizer_encode_guarded(t, bytes_view_of(cases[i].text), &cases[i].span, 1, false, &ids));
+        check_text(ids_text(&ids), cases[i].ids);
+        engine_ids_free(&ids);
+    }
+    engine_tokenizer_free(t);
+}
+
 static void streams(const engine_tokenizer *t, const char *before, const char *ids, const char *pieces)
 {
     engine_detokenizer *d = engine_detokenizer_new(t, true);
@@ -480,6 +510,7 @@ TESTS(RUN(small_tokenizers_of_every_kind_give_the_ids_and_texts_of_the_library),
       RUN(each_broken_byte_is_read_as_one_replacement_character),
       RUN(no_special_token_is_recognised_in_text_of_other_people),
       RUN(guarded_text_stays_guarded_behind_a_normalizer_that_moves_it),
+      RUN(a_guarded_span_that_cuts_a_character_has_all_of_it),
       RUN(streamed_text_comes_in_whole_characters_and_keeps_the_first_blank_of_a_continuation),
       RUN(without_a_decoder_tokens_are_joined_by_blanks), RUN(a_long_piece_merges_as_a_short_one_does),
       RUN(a_scan_and_a_heap_merge_alike), RUN(scanners_split_as_their_regular_expressions_do),
