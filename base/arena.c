@@ -32,6 +32,15 @@ void memory_keep_freed(void)
 #endif
 }
 
+void memory_return_freed(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    malloc_trim(0);
+#endif
+}
+
 void *memory_alloc(size_t size)
 {
     void *block = calloc(1, size ? size : 1);

@@ -43,5 +43,8 @@ void memory_exhausted(size_t size) __attribute__((noreturn));
 /* From now on the process keeps up to 1 GiB of what it frees for its next large blocks. For work that takes and frees the
  * same ones again and again: clearing fresh pages was a tenth of a training step. Nothing where the C library is not glibc. */
 void memory_keep_freed(void);
+/* From now on the process gives back what it frees, and what it keeps by now. For work on large blocks that is done once:
+ * what stays of it would lie between them and keep their room from the next. Nothing where the C library is not glibc. */
+void memory_return_freed(void);
 
 #endif

@@ -242,6 +242,14 @@ static err load_decoder(engine_model *m, const engine_model_options *options)
     return engine_decoder_new(m->spec, m->weights, &how, &m->decoder);
 }
 
+err engine_model_part_new(const engine_model *m, const engine_spec *part, engine_decoder **out)
+{
+    engine_decoder_options how = {
+        .device = TENSOR_CPU, .type = m->type, .quantise = m->quantised, .kind = m->kind};
+    err e = tensor_door_open();
+    return e.code ? e : engine_decoder_new(part, m->weights, &how, out);
+}
+
 /* Opens the door and says where to compute. */
 static err choose_device(engine_model *m, const engine_model_options *options)
 {

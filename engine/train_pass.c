@@ -134,8 +134,7 @@ static err refresh_norms(engine_trainable *t)
         tensor *sum =
             tensor_add(s, part->squares, tensor_scale(s, tensor_sum(s, cross, 1, false), 2 * part->scale));
         sum = tensor_add(s, sum, tensor_scale(s, tensor_sum(s, own, 1, false), part->scale * part->scale));
-        tensor_free(part->norms);
-        part->norms = tensor_keep(s, tensor_sqrt(s, sum));
+        tensor_copy_into(s, part->norms, tensor_sqrt(s, sum));
         tensor_scope_release(s, mark);
     }
     return tensor_scope_close(s);

@@ -167,6 +167,7 @@ err trainable_gather(engine_trainable *t)
     }
     t->count = count;
     free(list);
+    memory_keep_freed(); /* the passes take and free the same blocks again and again */
     return tensor_scope_close(s);
 }
 
@@ -201,7 +202,7 @@ err engine_trainable_check_finite(const engine_trainable *t)
 
 static engine_trainable *trainable_alloc(const engine_decoder *base)
 {
-    memory_keep_freed();
+    memory_return_freed(); /* what the beginnings of large weights are made of; until all is gathered */
     engine_trainable *t = memory_alloc(sizeof *t);
     t->base = base;
     t->module_count = engine_module_count(engine_decoder_borrow_spec(base));

@@ -125,5 +125,6 @@ err trainable_init_dora(const engine_decoder *base, size_t module, trainable_par
     }
     tensor *norms = tensor_norm(s, wide, 1, false);
     part->squares = tensor_keep(s, tensor_mul(s, norms, norms));
+    part->norms = tensor_keep(s, tensor_clone(s, norms));
     return tensor_scope_close(s);
 }

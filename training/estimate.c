@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/macros.h"
 #include "engine/arch/modules.h"
 #include "engine/spec.h"
@@ -15,13 +14,9 @@ enum {
     CHUNK_BYTES_BITS = 26,
     CHUNK_LEAST = 64,
     CHUNK_MOST = 4096,
-    PROCESS_BYTES = 150 << 20, /* libtorch and this program before a model is loaded, measured */
+    PROCESS_BYTES = 250 << 20, /* libtorch, this program, and what the heap keeps between blocks: measured */
     WINDOWS_LOOKED_AT = 1000,
-    OPS_OF_LAYER = 160, /* forward and backward, with low-rank parts */
-    SPEED_ROWS_MOST = 1024,
-    SPEED_OPS = 400,
 };
-#define SPEED_SECONDS 0.06
 
 /* -- what there is to do ------------------------------------------------------------------------------------
  */
@@ -153,14 +148,24 @@ static void count_work(const engine_spec *spec, const training_settings *s, cons
     double tokens = (double)MAX_OF(x->tokens, (uint64_t)1), again = e->checkpoint_layers ? 1 : 0;
     double products = (s->full ? 3 : 2) + again;
     double segment = tokens / (double)MAX_OF(x->examples, (uint64_t)1);
-    double head = (s->full ? 6 : 4) * (double)spec->vocab_count * (double)spec->hidden;
 
-    e->flop_per_token =
-        products * 2 * linear + (3 + again) * 2 * layers * q * segment + head * (double)x->targets / tokens;
-    double windows = (double)MAX_OF(x->windows, (uint64_t)1);
-    double passes = ceil((double)x->rows / windows / (double)s->micro_batch);
-    e->flop_per_step = e->flop_per_token * tokens / windows;
-    e->ops_per_step = passes * layers * OPS_OF_LAYER * (again ? 1.4 : 1);
+    e->flop_per_token_layer = products * 2 * linear / layers;
+    e->flop_per_token_pair = (3 + again) * 2 * layers * q;
+    e->flop_per_target = (s->full ? 6 : 4) * (double)spec->vocab_count * (double)spec->hidden;
+    e->flop_per_token = e->flop_per_token_layer * layers + e->flop_per_token_pair * segment +
+                        e->flop_per_target * (double)x->targets / tokens;
+    e->flop_per_step = e->flop_per_token * tokens / (double)MAX_OF(x->windows, (uint64_t)1);
+}
+
+/* Bytes that the backward pass keeps of a token in a layer. DoRA is computed op by op: its outputs twice and
+ * its inputs in f32, under dropout the mask and what it left too. */
+static double graph_bytes(const engine_spec *spec, const training_settings *s, double width)
+{
+    double h = (double)spec->hidden, q = (double)spec->head_count * (double)spec->head_size;
+    double k = (double)spec->kv_head_count * (double)spec->head_size, f = (double)spec->inner;
+    double in = 5 * h + q + f, out = q + 2 * k + 2 * h + 2 * f;
+    double kept = width * (2 * h + 2 * (q + k) + k + q + 2 * h + 4 * f);
+    return s->dora ? kept + 4 * (2 * out + in) + (s->dropout > 0 ? 8 * in : 0) : kept;
 }
 
 training_estimate training_estimate_make(const engine_model *model, uint64_t parameters,
@@ -169,14 +174,16 @@ training_estimate training_estimate_make(const engine_model *model, uint64_t par
 {
     const engine_spec *spec = engine_model_borrow_spec(model);
     double h = (double)spec->hidden, layers = (double)spec->layer_count, vocab = (double)spec->vocab_count;
-    double q = (double)spec->head_count * (double)spec->head_size;
-    double k = (double)spec->kv_head_count * (double)spec->head_size, f = (double)spec->inner;
     double tokens = (double)settings->micro_batch * (double)extent->row_tokens, width = type_bytes(model);
-    double a = width * (2 * h + 2 * (q + k) + k + q + 2 * h + 4 * f); /* bytes of a token and layer */
+    double a = graph_bytes(spec, settings, width);
     double off = tokens * layers * a, each = tokens * layers * width * h + tokens * a;
     double linear = linear_elements(spec);
-    training_estimate e = {
-        .base = (uint64_t)base_bytes(model, linear), .adapter = parameters * MASTER_BYTES, .room = room};
+    training_estimate e = {.base = (uint64_t)base_bytes(model, linear),
+                           .adapter = parameters * MASTER_BYTES,
+                           .parameters = parameters,
+                           .room = room};
+    if (settings->init >= TRAINING_INIT_PISSA)
+        e.adapter += (uint64_t)(linear * width); /* what is left of the weights */
     uint64_t shared = !room.cuda && base_is_mapped(model) ? e.base : 0;
     double ranks = (double)room.ranks, most = 0.7 * (double)room.free;
     int layers_at_once = 0;
@@ -194,57 +201,4 @@ training_estimate training_estimate_make(const engine_model *model, uint64_t par
     e.together = shared + (e.total - shared) * room.ranks;
     count_work(spec, settings, extent, linear, &e);
     return e;
-}
-
-/* -- time ---------------------------------------------------------------------------------------------------
- */
-
-/* The shortest of as many as fit: what else the machine did meanwhile is not counted. */
-static double product_seconds(const tensor *x, const tensor *weight, double seconds)
-{
-    double began = clock_seconds(), least = INFINITY;
-    do {
-        double at = clock_seconds();
-        tensor_scope *s = tensor_scope_new(false);
-        bool made = tensor_linear(s, x, weight, NULL) != NULL;
-        if (tensor_scope_close(s).code || !made) return NAN;
-        least = fmin(least, clock_seconds() - at);
-    } while (clock_seconds() - began < seconds);
-    return least;
-}
-
-static double small_op_seconds(const tensor *row)
-{
-    tensor_scope *s = tensor_scope_new(false);
-    double began = clock_seconds();
-    for (int i = 0; i < SPEED_OPS; i++) tensor_add(s, row, row);
-    double taken = (clock_seconds() - began) / SPEED_OPS;
-    return tensor_scope_close(s).code ? NAN : taken;
-}
-
-err training_speed_measure(const engine_model *model, const training_extent *extent, training_speed *out)
-{
-    const engine_spec *spec = engine_model_borrow_spec(model);
-    int64_t rows = (int64_t)MIN_OF(extent->row_tokens, (uint64_t)SPEED_ROWS_MOST), in = (int64_t)spec->hidden;
-    int64_t of_x[] = {rows, in}, of_weight[] = {(int64_t)spec->inner, in}, of_row[] = {1, in};
-    tensor_type type = engine_model_type(model);
-
-    err e = tensor_door_open();
-    if (e.code) return e;
-    tensor_scope *s = tensor_scope_new(false);
-    tensor *x = tensor_full(s, type, TENSOR_CPU, of_x, 2, 0.5);
-    tensor *weight = tensor_full(s, type, TENSOR_CPU, of_weight, 2, 0.5);
-    tensor *row = tensor_full(s, type, TENSOR_CPU, of_row, 2, 0.5);
-    if (row && weight && x) {
-        (void)product_seconds(x, weight, 0); /* the first finds nothing ready */
-        out->flop_per_s =
-            2 * (double)rows * (double)in * (double)of_weight[0] / product_seconds(x, weight, SPEED_SECONDS);
-        out->op_seconds = small_op_seconds(row);
-    }
-    return tensor_scope_close(s);
-}
-
-double training_estimate_step_seconds(const training_estimate *e, const training_speed *speed)
-{
-    return e->flop_per_step / speed->flop_per_s + e->ops_per_step * speed->op_seconds;
 }

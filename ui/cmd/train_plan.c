@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "engine/merge.h"
 #include "repo/resolve.h"
+#include "training/speed.h"
 #include "ui/app/adapters.h"
 #include "ui/app/model_source.h"
 #include "ui/app/runs/setup.h"
@@ -272,8 +273,10 @@ static err read_device(ui_cli *cli, const ui_arguments *a, ui_run_plan *plan)
 /* -- what follows from it
  * ------------------------------------------------------------------------------------- */
 
-/* Memory and time. On a device of its own only the run knows the speed. */
-static err estimate_run(const engine_model *model, const training_ranks *ranks, ui_train_plan *out)
+/* Memory and time. On a device of its own only the run knows the speed, and a run that does not fit has none.
+ */
+static err estimate_run(const engine_model *model, const training_ranks *ranks,
+                        const engine_trainable_options *trained, ui_train_plan *out)
 {
     ui_run_plan *plan = &out->plan;
     training_speed speed = {0};
@@ -282,18 +285,17 @@ static err estimate_run(const engine_model *model, const training_ranks *ranks, 
     err e = tensor_door_open();
     if (!e.code) e = tensor_device_parse(plan->device, &device);
     if (e.code) return e;
-    out->estimate =
-        training_estimate_make(model, out->parameters, &plan->settings, &out->extent,
-                               training_room_look(device, strcmp(plan->device, "auto") == 0, ranks));
-    plan->estimate = (ui_run_estimate){.memory = (double)out->estimate.total,
-                                       .flop_per_step = out->estimate.flop_per_step};
-    if (device.cuda) return e;
+    training_estimate *m = &out->estimate;
+    *m = training_estimate_make(model, out->parameters, &plan->settings, &out->extent,
+                                training_room_look(device, strcmp(plan->device, "auto") == 0, ranks));
+    plan->estimate = (ui_run_estimate){.memory = (double)m->total, .flop_per_step = m->flop_per_step};
+    if (device.cuda || (m->room.free && m->together > m->room.free)) return e;
     tensor_threads_set(plan->threads);
-    e = training_speed_measure(model, &out->extent, &speed);
-    if (e.code) return e;
-    plan->estimate.product_flop_per_s = speed.flop_per_s;
-    plan->estimate.step_seconds = training_estimate_step_seconds(&out->estimate, &speed);
-    return ERR_OK;
+    e = training_speed_measure(model, trained, &plan->settings, &out->extent, m, training_ranks_count(ranks),
+                               &speed);
+    plan->estimate.product_flop_per_s = speed.product_flop_per_s;
+    plan->estimate.step_seconds = speed.step_seconds;
+    return e;
 }
 
 static err plan_of_data(const training_data *data, const engine_model *model, const char *digest,
@@ -321,7 +323,7 @@ static err plan_of_data(const training_data *data, const engine_model *model, co
     out->held_out = training_data_held_out_count(data);
     out->advice_count =
         training_settings_advise(s, out->extent.targets, out->parameters, out->steps, &out->advice);
-    return estimate_run(model, ranks, out);
+    return estimate_run(model, ranks, &how, out);
 }
 
 err ui_train_open_data(ui_cli *cli, const ui_run_plan *plan, engine_model **model, training_data **data)
