@@ -53,13 +53,15 @@ static err measure_product(const engine_model *model, const training_extent *ext
 /* -- what a step is made of ---------------------------------------------------------------------------------
  */
 
-/* A step of the run, and a row that stands for its passes. */
+/* A step of the run, and the part and row that stand for its passes. */
 typedef struct step_shape {
-    double passes, tokens, targets; /* passes of a step of one rank; tokens and targets of a pass */
-    size_t layers;         /* of the part that is timed against its first layer; 1: the model has one */
-    size_t row, segment;   /* tokens of the row that is timed, and of each segment in it */
-    size_t row_targets;    /* at most, of that row */
-    double segment_wanted; /* the run's own: longer than `segment` when the row is cut */
+    double passes;          /* of a step, on one rank */
+    double tokens, targets; /* of a pass */
+    double segment_wanted;  /* tokens of a segment */
+    size_t layers;          /* of the part that is timed against its first layer; 1: the model has one */
+    size_t row,
+        segment;        /* tokens of the row that is timed, and of each segment in it: fewer when it is cut */
+    size_t row_targets; /* of that row, at most */
 } step_shape;
 
 static size_t bounded(double wanted, double flop_each, double flop)
@@ -91,6 +93,14 @@ static step_shape shape_of(const engine_spec *spec, const training_settings *set
 /* -- the first layers alone ---------------------------------------------------------------------------------
  */
 
+typedef struct measured_run {
+    const engine_model *model;
+    const engine_trainable_options *trained;
+    const training_settings *settings;
+    size_t checkpoint_layers;
+    step_shape shape;
+} measured_run;
+
 typedef struct part {
     engine_spec spec; /* the model's, with fewer layers */
     engine_decoder *decoder;
@@ -103,16 +113,15 @@ static void part_close(part *p)
     engine_decoder_free(p->decoder);
 }
 
-static err part_open(const engine_model *model, const engine_trainable_options *trained, size_t layers,
-                     part *p)
+static err part_open(const measured_run *run, size_t layers, part *p)
 {
-    engine_trainable_options how = *trained;
-    *p = (part){.spec = *engine_model_borrow_spec(model)};
+    engine_trainable_options how = *run->trained;
+    *p = (part){.spec = *engine_model_borrow_spec(run->model)};
     p->spec.layer_count = layers;
-    how.layers = how.rank_pattern = how.alpha_pattern = how.init =
-        NULL; /* they speak of all layers, or take long */
+    how.layers = how.rank_pattern = how.alpha_pattern = NULL; /* of layers that are not here */
+    how.init = NULL;                                          /* some take long, and all learn alike */
     if (engine_trainable_check(&p->spec, &how, NULL).code) how.targets = "all-linear";
-    err e = engine_model_part_new(model, &p->spec, &p->decoder);
+    err e = engine_model_part_new(run->model, &p->spec, &p->decoder);
     return e.code ? e : engine_trainable_new(p->decoder, &how, &p->trainable);
 }
 
@@ -127,9 +136,9 @@ static void row_fill(const engine_spec *spec, const step_shape *shape, size_t ta
 }
 
 /* Forward and backward, the shortest; the gradients are left. */
-static err pass_seconds(const part *p, const training_settings *settings, size_t checkpoint_layers,
-                        const step_shape *shape, size_t target_count, double *least)
+static err pass_seconds(const measured_run *run, const part *p, size_t target_count, double *least)
 {
+    const step_shape *shape = &run->shape;
     int32_t *ids = memory_resize_array(NULL, shape->row, sizeof *ids);
     int32_t *targets = memory_resize_array(NULL, shape->row, sizeof *targets);
     size_t *begins = memory_resize_array(NULL, shape->row, sizeof *begins), segments = 0;
@@ -140,8 +149,8 @@ static err pass_seconds(const part *p, const training_settings *settings, size_t
                                     .row_count = 1,
                                     .scale = 1 / (double)target_count,
                                     .backward = true,
-                                    .dropout = settings->dropout,
-                                    .checkpoint_layers = checkpoint_layers};
+                                    .dropout = run->settings->dropout,
+                                    .checkpoint_layers = run->checkpoint_layers};
     err e = ERR_OK;
     *least = INFINITY;
     double began = clock_seconds();
@@ -159,10 +168,10 @@ static err pass_seconds(const part *p, const training_settings *settings, size_t
 }
 
 /* Clipping and the optimizer's step, the shorter of two. */
-static err update_seconds(const part *p, const training_settings *settings, double *least)
+static err update_seconds(const measured_run *run, const part *p, double *least)
 {
     training_optimizer_options how =
-        training_optimizer_defaults((training_optimizer_kind)settings->optimizer);
+        training_optimizer_defaults((training_optimizer_kind)run->settings->optimizer);
     training_optimizer *o = NULL;
     err e = training_optimizer_new(p->trainable, &how, &o);
     *least = INFINITY;
@@ -186,33 +195,38 @@ typedef struct parts_seconds {
     double parameter; /* a number that is trained */
 } parts_seconds;
 
-static err measure_layers(const engine_model *model, const engine_trainable_options *trained,
-                          const training_settings *settings, size_t checkpoint_layers,
-                          const step_shape *shape, parts_seconds *out)
+static err measure_layers(const measured_run *run, parts_seconds *out)
 {
     part p;
-    double update = 0;
-    err e = part_open(model, trained, shape->layers, &p);
-    if (!e.code) e = pass_seconds(&p, settings, checkpoint_layers, shape, 1, &out->all);
-    if (!e.code) e = update_seconds(&p, settings, &update);
+    err e = part_open(run, run->shape.layers, &p);
+    if (!e.code) e = pass_seconds(run, &p, 1, &out->all);
+    part_close(&p);
+    return e;
+}
+
+static err measure_one_layer(const measured_run *run, parts_seconds *out)
+{
+    part p;
+    double many = 0, update = 0;
+    size_t targets = run->shape.row_targets;
+    err e = part_open(run, 1, &p);
+    if (!e.code) e = pass_seconds(run, &p, 1, &out->first);
+    if (!e.code && targets > 1) {
+        e = pass_seconds(run, &p, targets, &many);
+        out->target = fmax(many - out->first, 0) / (double)(targets - 1);
+    }
+    if (!e.code) e = update_seconds(run, &p, &update);
     if (!e.code) out->parameter = update / (double)engine_trainable_parameters(p.trainable);
     part_close(&p);
     return e;
 }
 
-static err measure_one_layer(const engine_model *model, const engine_trainable_options *trained,
-                             const training_settings *settings, size_t checkpoint_layers,
-                             const step_shape *shape, parts_seconds *out)
+static double pass_of(const parts_seconds *of, const step_shape *shape, const engine_spec *spec)
 {
-    part p;
-    double many = 0;
-    err e = part_open(model, trained, 1, &p);
-    if (!e.code) e = pass_seconds(&p, settings, checkpoint_layers, shape, 1, &out->first);
-    if (!e.code && shape->row_targets > 1)
-        e = pass_seconds(&p, settings, checkpoint_layers, shape, shape->row_targets, &many);
-    if (shape->row_targets > 1) out->target = fmax(many - out->first, 0) / (double)(shape->row_targets - 1);
-    part_close(&p);
-    return e;
+    double layers = (double)spec->layer_count, further = 0;
+    if (shape->layers > 1) further = fmax(of->all - of->first, 0) / (double)(shape->layers - 1);
+    return (of->first + (layers - 1) * further) * shape->tokens / (double)shape->row +
+           of->target * fmax(shape->targets - 1, 0);
 }
 
 err training_speed_measure(const engine_model *model, const engine_trainable_options *trained,
@@ -220,21 +234,20 @@ err training_speed_measure(const engine_model *model, const engine_trainable_opt
                            const training_estimate *estimate, size_t ranks, training_speed *out)
 {
     const engine_spec *spec = engine_model_borrow_spec(model);
-    size_t checkpoint = estimate->checkpoint_layers;
+    measured_run run = {model, trained, settings, estimate->checkpoint_layers, {0}};
     parts_seconds of = {0};
     err e = tensor_door_open();
     if (!e.code) e = measure_product(model, extent, &out->product_flop_per_s);
     if (e.code) return e;
-    step_shape shape = shape_of(spec, settings, extent, estimate, ranks, out->product_flop_per_s);
-    if (shape.layers > 1) e = measure_layers(model, trained, settings, checkpoint, &shape, &of);
-    if (!e.code) e = measure_one_layer(model, trained, settings, checkpoint, &shape, &of);
+    run.shape = shape_of(spec, settings, extent, estimate, ranks, out->product_flop_per_s);
+    if (run.shape.layers > 1) e = measure_layers(&run, &of);
+    if (!e.code) e = measure_one_layer(&run, &of);
     memory_return_freed(); /* whoever plans only watches from now on */
     if (e.code) return e;
-    double layers = (double)spec->layer_count,
-           further = shape.layers > 1 ? fmax(of.all - of.first, 0) / (double)(shape.layers - 1) : 0;
-    double longer = estimate->flop_per_token_pair * (shape.segment_wanted - (double)shape.segment);
-    double pass = (of.first + (layers - 1) * further) * shape.tokens / (double)shape.row +
-                  of.target * fmax(shape.targets - 1, 0) + longer * shape.tokens / out->product_flop_per_s;
-    out->step_seconds = shape.passes * pass + of.parameter * (double)estimate->parameters;
+    /* Tokens see more of others in the run's own segments than in a row that was cut. */
+    const step_shape *shape = &run.shape;
+    double unseen = (shape->segment_wanted - (double)shape->segment) * estimate->flop_per_token_pair;
+    double pass = pass_of(&of, shape, spec) + shape->tokens * unseen / out->product_flop_per_s;
+    out->step_seconds = shape->passes * pass + of.parameter * (double)estimate->parameters;
     return ERR_OK;
 }
