@@ -55,7 +55,7 @@ print(m)
 assert m["step"] == 3 and m["memory_estimated"] == plan["memory"]["total"], m
 assert m["step_seconds_estimated"] == plan["time"]["step_seconds"] > 0, m
 assert 1 / 2 < m["mem_peak"] / m["memory_estimated"] < float(sys.argv[2]), "memory"
-assert 1 / 6 < m["step_seconds"] / m["step_seconds_estimated"] < 6 * float(sys.argv[2]), "time: others may use the cores, too"
+assert 1 / 15 < m["step_seconds"] / m["step_seconds_estimated"] < 15 * float(sys.argv[2]), "time: others may use the cores, too"
 assert m["mfu"] > 0 and m["flop_per_s"] > 0, m
 assert all(r["flop_per_s"] > 0 for r in rows if r["event"] == "step")
 PY
