@@ -63,9 +63,10 @@ same "$("$program" infer demo:screen+screen -p 'how do I quit?' --temp 0 -n 4 2>
 say 'a detached run outlives its terminal'
 # shellcheck disable=SC2086 # words
 python3 - "$program" train demo --adapter detached --branch detached --detach $settings <<'PY' || fail 'the terminal'
-import os, pty, sys, time
+import os, pty, signal, sys
 child, terminal = pty.fork()
 if child == 0:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.execvp(sys.argv[1], sys.argv[1:])
 said = b""
 while True:
@@ -88,9 +89,10 @@ watched
 say 'the terminal of a watched run hangs up'
 # shellcheck disable=SC2086 # words
 python3 - "$program" train demo --adapter hung --branch hung $settings <<'PY' || fail 'the terminal'
-import os, pty, sys, time
+import os, pty, signal, sys
 child, terminal = pty.fork()
 if child == 0:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.execvp(sys.argv[1], sys.argv[1:])
 said = b""
 while said.count(b"step ") < 5:

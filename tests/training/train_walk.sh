@@ -92,6 +92,8 @@ step=$(sed -n 's/.*at step //p' "$home/out")
 same "$(tr -d '\n' <"$home/live")" "$(tr -d '\n' <"$home/later")" "the answer at step $step"
 "$program" runs resume last >/dev/null
 "$program" runs lr last 0.001 >"$home/out" 2>&1 || fail "lr: $(cat "$home/out")"
+"$program" attach last >/dev/full 2>"$home/out" && fail 'attach: nothing could be written, and it did not say so'
+grep -q 'the run goes on: hyprstream attach .*: write what the run says: No space left' "$home/out" || fail "attach: $(cat "$home/out")"
 "$program" runs stop last >/dev/null
 
 say 'what cannot be is refused'

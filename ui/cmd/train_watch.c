@@ -233,7 +233,6 @@ static void show(const json_node *event, FILE *out)
     for (size_t i = 0; i < COUNT_OF(shows); i++)
         if (shows[i].show && bytes_view_is(json_text(json_get(event, "event")), shows[i].event))
             shows[i].show(event, out);
-    fflush(out);
 }
 
 /* -- watching
@@ -241,6 +240,7 @@ static void show(const json_node *event, FILE *out)
 
 typedef struct watch {
     ui_cli *cli;
+    const char *id;
     const ui_watch_options *how;
     bool stopping, ended;
     err result;
@@ -261,12 +261,12 @@ static err take_line(watch *w, const bytes *line)
     const json_node *event = NULL;
     err e = json_parse(bytes_borrow(line), EVENT_DEPTH, &a, &event);
     if (e.code) return err_note(e, "what the run says");
-    if (w->how->json) {
+    if (w->how->json)
         fprintf(w->cli->out, "%s\n", bytes_text(line));
-        fflush(w->cli->out);
-    } else {
+    else
         show(event, w->cli->out);
-    }
+    if (fflush(w->cli->out) != 0) /* a terminal that is gone: nobody sees the rest */
+        return err_note(err_errno("write what the run says"), "the run goes on: hyprstream attach %s", w->id);
     if (bytes_view_is(json_text(json_get(event, "event")), "ended")) take_end(w, event);
     return ERR_OK;
 }
@@ -284,31 +284,31 @@ static bool leave(watch *w, ui_run_client *client)
     return false;
 }
 
-static err watch_loop(watch *w, const char *id, ui_run_client *client)
+static err watch_loop(watch *w, ui_run_client *client)
 {
     CLEANUP(bytes_free) bytes line = {0};
     while (!w->ended) {
         bool got = false, closed = false;
-        if (leave(w, client)) return err_make(ERR_CANCELLED, "the run goes on: hyprstream attach %s", id);
+        if (leave(w, client)) return err_make(ERR_CANCELLED, "the run goes on: hyprstream attach %s", w->id);
         err e = ui_run_client_read(client, LOOK_MS, &line, &got, &closed);
         if (!e.code && got) e = take_line(w, &line);
         if (e.code) return e;
-        if (closed) return end_by_row(w->cli, id, &w->ended);
+        if (closed) return end_by_row(w->cli, w->id, &w->ended);
     }
     if (w->stopping && !w->result.code)
-        return err_make(ERR_CANCELLED, "stopped: hyprstream train --resume %s goes on", id);
+        return err_make(ERR_CANCELLED, "stopped: hyprstream train --resume %s goes on", w->id);
     return w->result;
 }
 
 err ui_watch(ui_cli *cli, const char *id, const ui_watch_options *how)
 {
     ui_run_client *client = NULL;
-    watch w = {.cli = cli, .how = how, .result = ERR_OK};
+    watch w = {.cli = cli, .id = id, .how = how, .result = ERR_OK};
     struct sigaction action = {.sa_handler = on_terminate};
 
     if (how->owns) sigaction(SIGTERM, &action, NULL);
     err e = how->starts ? connect_soon(cli, id, &client) : ui_watch_connect(cli, id, &client);
-    if (client) e = watch_loop(&w, id, client);
+    if (client) e = watch_loop(&w, client);
     ui_run_client_free(client);
     if (w.ended) wait_until_gone(cli, id);
     return e;
