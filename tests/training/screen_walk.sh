@@ -86,20 +86,22 @@ same "$(state)" running 'the state'
 answers
 watched
 
-say 'the terminal of a watched run hangs up'
-# shellcheck disable=SC2086 # words
-python3 - "$program" train demo --adapter hung --branch hung $settings <<'PY' || fail 'the terminal'
+say 'the terminal of a watched run hangs up, whether that signal is heard (nohup) or not'
+for hangup in heard ignored; do
+    # shellcheck disable=SC2086 # words
+    python3 - "$hangup" "$program" train demo --adapter "hung_$hangup" --branch "hung_$hangup" $settings <<'PY' || fail 'the terminal'
 import os, pty, signal, sys
 child, terminal = pty.fork()
 if child == 0:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    os.execvp(sys.argv[1], sys.argv[1:])
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[1] == "ignored" else signal.SIG_DFL)
+    os.execvp(sys.argv[2], sys.argv[2:])
 said = b""
 while said.count(b"step ") < 5:
     said += os.read(terminal, 4096)
 os.close(terminal)
 os.waitpid(child, 0)
 PY
-same "$(state)" running 'the state'
-watched
+    same "$(state)" running 'the state'
+    watched
+done
 exit "$((failures > 0))"

@@ -265,7 +265,7 @@ static err take_line(watch *w, const bytes *line)
         fprintf(w->cli->out, "%s\n", bytes_text(line));
     else
         show(event, w->cli->out);
-    if (fflush(w->cli->out) != 0) /* a terminal that is gone: nobody sees the rest */
+    if (fflush(w->cli->out) != 0 || ferror(w->cli->out)) /* a terminal that is gone: nobody sees the rest */
         return err_note(err_errno("write what the run says"), "the run goes on: hyprstream attach %s", w->id);
     if (bytes_view_is(json_text(json_get(event, "event")), "ended")) take_end(w, event);
     return ERR_OK;
