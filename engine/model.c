@@ -235,17 +235,23 @@ static void collect_eos(engine_model *m)
 
 /* ---- opening ---- */
 
+static engine_decoder_options decoder_options(const engine_model *m)
+{
+    return (engine_decoder_options){
+        .device = m->device, .type = m->type, .quantise = m->quantised, .kind = m->kind};
+}
+
 static err load_decoder(engine_model *m, const engine_model_options *options)
 {
-    engine_decoder_options how = {m->device, m->type,           m->quantised,
-                                  m->kind,   options->progress, options->context};
+    engine_decoder_options how = decoder_options(m);
+    how.progress = options->progress;
+    how.context = options->context;
     return engine_decoder_new(m->spec, m->weights, &how, &m->decoder);
 }
 
 err engine_model_part_new(const engine_model *m, const engine_spec *part, engine_decoder **out)
 {
-    engine_decoder_options how = {
-        .device = TENSOR_CPU, .type = m->type, .quantise = m->quantised, .kind = m->kind};
+    engine_decoder_options how = decoder_options(m);
     err e = tensor_door_open();
     return e.code ? e : engine_decoder_new(part, m->weights, &how, out);
 }

@@ -60,9 +60,9 @@ const engine_tokenizer *engine_model_borrow_tokenizer(const engine_model *m); /*
  * default. */
 const engine_chat_template *engine_model_borrow_chat_template(const engine_model *m, const char *name);
 engine_decoder *engine_model_borrow_decoder(const engine_model *m); /* NULL without weights */
-/* A decoder of the model's first layers, computed as its dtype says on the CPU, to measure by: `part` is the
- * model's spec with fewer layers and must outlive it. Reads their weights from the files, also for a model
- * that was opened without. Errors as of engine_decoder_new. */
+/* A decoder of the model's first layers, computed as the model is (on the CPU, when it was opened without
+ * weights), to measure by: `part` is its spec with fewer layers and must outlive the decoder. Reads their
+ * weights from the files. Errors as of engine_decoder_new. */
 err engine_model_part_new(const engine_model *m, const engine_spec *part, engine_decoder **out);
 const engine_weights *
 engine_model_borrow_weights(const engine_model *m);                /* headers; also without a decoder */

@@ -182,7 +182,7 @@ training_estimate training_estimate_make(const engine_model *model, uint64_t par
                            .adapter = parameters * MASTER_BYTES,
                            .parameters = parameters,
                            .room = room};
-    if (settings->init >= TRAINING_INIT_PISSA)
+    if (!settings->full && settings->init >= TRAINING_INIT_PISSA)
         e.adapter += (uint64_t)(linear * width); /* what is left of the weights */
     uint64_t shared = !room.cuda && base_is_mapped(model) ? e.base : 0;
     double ranks = (double)room.ranks, most = 0.7 * (double)room.free;

@@ -37,8 +37,7 @@ at::Tensor dropped(const projecting &all, const branch &one, const at::Tensor &w
     return wide.mul(*mask);
 }
 
-// What the product with the base reads: x itself, or x raised once for all where that would be done each
-// time.
+// What the product with the base reads: x itself, or x raised once for all where that would be done each time.
 const at::Tensor &multiplied(const at::Tensor &x, const at::Tensor &wide)
 {
     static const bool native = door::cpu_multiplies_bf16();
@@ -72,8 +71,7 @@ branch_grads backward_branch(const projecting &all, const branch &one, const at:
     at::Tensor mask, kept = dropped(all, one, wide, &mask), down = one.a.to(type), up = one.b.to(type);
     at::Tensor of_inner = g.mm(up).mul_(one.scale);
     /* (innerᵀ g)ᵀ: gᵀ inner would pack the wide one of the two, at half the speed. */
-    branch_grads out = {of_inner.t().mm(kept).to(at::kFloat),
-                        one.inner.t().mm(g).t().to(at::kFloat).contiguous()};
+    branch_grads out = {of_inner.t().mm(kept).to(at::kFloat), one.inner.t().mm(g).t().to(at::kFloat).contiguous()};
     if (!dx) return out;
     if (mask.defined())
         dx->add_(of_inner.mm(down).mul_(mask));
@@ -171,12 +169,13 @@ tensor *tensor_linear_wide(tensor_scope *s, const tensor *x, const tensor *weigh
         }
         auto type = x->value.scalar_type();
         if (recorded)
-            door::record(outputs, {x->value},
-                         [w, type](const std::vector<at::Tensor> &grads, const door::written_node &) {
-                             at::Tensor dx;
-                             door::product_nn_add(dx, grads[0], w);
-                             return std::vector<at::Tensor>{dx.to(type)};
-                         });
+            door::record(
+                outputs, {x->value},
+                [w, type](const std::vector<at::Tensor> &grads, const door::written_node &) {
+                    at::Tensor dx;
+                    door::product_nn_add(dx, grads[0], w);
+                    return std::vector<at::Tensor>{dx.to(type)};
+                });
         return outputs[0];
     });
 }

@@ -56,8 +56,7 @@ void head_rows(const tensor_head &head, int64_t begin, at::Tensor &z)
     float *all = z.mutable_data_ptr<float>();
     at::parallel_for(0, z.size(0), 1, [&](int64_t first, int64_t end) {
         for (int64_t r = first; r < end; r++) {
-            float *row = all + r * vocab, most = door::row_most(row, vocab),
-                  chosen = row[head.ids[begin + r]];
+            float *row = all + r * vocab, most = door::row_most(row, vocab), chosen = row[head.ids[begin + r]];
             float total = most + (float)std::log(door::row_exp_sum(row, vocab, most));
             head.losses[begin + r] = total - chosen;
             head.hits[begin + r] = chosen >= most;

@@ -12,8 +12,7 @@
 // Loops that the compiler turns into vectors, for whichever vectors the processor has.
 #define WIDE_LOOPS __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
 
-namespace door
-{
+namespace door {
 
 // A node whose backward is a function of the outputs' gradients (undefined where nothing came back). It gives
 // one gradient per input, undefined where none is wanted. What it captures is let go as soon as it has run.
@@ -72,16 +71,16 @@ at::Tensor written(const std::vector<at::Tensor> &inputs, Forward forward, writt
     return outputs[0];
 }
 
-// Rows on the CPU (rows.cpp): bf16 to f32 and back (to the nearest, ties to even; not a number stays one);
-// the largest; the sum of e^(z - from); z := factor e^(scale (z - from)), for scale (z - from) <= 0.
+// Rows on the CPU (rows.cpp): bf16 to f32 and back (to the nearest, ties to even; not a number stays one); the largest; the sum of
+// e^(z - from); z := factor e^(scale (z - from)), for scale (z - from) <= 0.
 void row_raise(const uint16_t *from, float *to, int64_t count);
 void row_round(const float *from, uint16_t *to, int64_t count);
 float row_most(const float *z, int64_t count);
 double row_exp_sum(const float *z, int64_t count, float from);
 void row_exp(float *z, int64_t count, float scale, float from, float factor);
 
-// y = x · wᵀ, and y += g · w (an undefined y is made): x [n, in], g [n, out], w [out, in], y f32. A bf16
-// weight on a CPU without bf16 products is raised to f32 a piece at a time.
+// y = x · wᵀ, and y += g · w (an undefined y is made): x [n, in], g [n, out], w [out, in], y f32. A bf16 weight
+// on a CPU without bf16 products is raised to f32 a piece at a time.
 at::Tensor product_nt(const at::Tensor &x, const at::Tensor &w);
 void product_nn_add(at::Tensor &y, const at::Tensor &g, const at::Tensor &w);
 // Into a given y, for pieces of a larger one.

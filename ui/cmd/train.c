@@ -75,11 +75,12 @@ static void plan_time(const ui_train_plan *p, FILE *out)
     const ui_run_estimate *e = &p->plan.estimate;
     char run[32];
 
-    fprintf(out, "time, estimated: ");
     if (e->step_seconds > 0) {
         text_human_seconds(e->step_seconds * (double)p->steps, run, sizeof run);
-        fprintf(out, "%.3g s a step by the first layers, %s in all without evaluations; ", e->step_seconds,
-                run);
+        fprintf(out, "time, estimated: %.3g s a step by the first layers, %s in all without evaluations; ",
+                e->step_seconds, run);
+    } else {
+        fputs("time: only the run itself will know; ", out);
     }
     fprintf(out, "%.3g FLOP a step", e->flop_per_step);
     if (e->product_flop_per_s > 0)

@@ -179,8 +179,8 @@ err run_place(const run_session *s, char **device, int *threads);
 err run_save_state(run_session *s);
 /* State, files, commit, and with `tag` a tag; then rows. */
 err run_checkpoint(run_session *s, bool tag);
-/* The commit of the state put back, which was due when the run was killed. True: it was made, with its tag,
- * as the end of a run wants it. */
+/* The commit of the state put back, which was due when the run was killed. True: it was made, with its tag, as
+ * the end of a run wants it. */
 bool run_checkpoint_due(run_session *s);
 /* A tag on the commit of the best step, when there is one. */
 void run_tag_best(run_session *s);
